@@ -1,0 +1,52 @@
+"""Corpus, protocol, system and seeds become rows, predictions and a report."""
+
+from serkit.experiment.run import (
+    Experiment,
+    ExperimentError,
+    Finished,
+    FoldRecord,
+    Refit,
+    UnknownFoldError,
+    gather,
+    read_experiment,
+    rows_of,
+)
+from serkit.experiment.settings import (
+    Resolved,
+    SettingError,
+    UnknownSystemError,
+    choices,
+    configure,
+    resolve,
+    system_class,
+)
+from serkit.experiment.study import Recipe, RecipeError, ablation, study
+from serkit.experiment.watch import ConsoleWatch, Watch, console_watch
+from serkit.experiment.waveforms import Waveforms
+
+__all__ = [
+    "ConsoleWatch",
+    "Experiment",
+    "ExperimentError",
+    "Finished",
+    "FoldRecord",
+    "Recipe",
+    "RecipeError",
+    "Refit",
+    "Resolved",
+    "SettingError",
+    "UnknownFoldError",
+    "UnknownSystemError",
+    "Watch",
+    "Waveforms",
+    "ablation",
+    "choices",
+    "configure",
+    "console_watch",
+    "gather",
+    "read_experiment",
+    "resolve",
+    "rows_of",
+    "study",
+    "system_class",
+]

@@ -1,0 +1,685 @@
+"""An experiment: one system, one protocol, some seeds, and a folder that holds all of it.
+
+::
+
+    OUT/experiment.json                 what was run, on what, with which settings
+    OUT/predictions.csv                 every test utterance of every finished fold and seed
+    OUT/results.csv                     one row per complete seed, their mean, their ensemble
+    OUT/report.html                     the same for people
+    OUT/seed0/fold-NAME/config.json     the model of a fold, with model.safetensors
+    OUT/seed0/fold-NAME/predictions.csv written last: the fold is finished when it is there
+    OUT/seed0/fold-NAME/fold.json       seconds, epochs, parameters, sizes of the sides
+    OUT/seed0/fold-NAME/selection/      with ``refit="chosen"``: the run that chose the epoch
+
+A run that was stopped goes on when it is started again: finished folds are kept, the fold that was
+being trained goes on from its last complete epoch.
+"""
+
+import dataclasses
+import hashlib
+import importlib.metadata
+import json
+import re
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import torch
+
+from serkit.corpus import Corpus, Fold, Protocol, Utterance, check
+from serkit.evaluation import (
+    Prediction,
+    read_predictions,
+    result_rows,
+    uar,
+    write_predictions,
+    write_results,
+)
+from serkit.experiment.settings import configure, system_class
+from serkit.experiment.watch import Watch
+from serkit.experiment.waveforms import Waveform, Waveforms
+from serkit.trainer import Example, Run, Settings, environment, fit, git_state, save
+from serkit.trainer.run import write_json
+
+Refit = Literal["no", "chosen", "full"]
+"""What the test side is predicted by.
+
+- ``"no"``: the best epoch on the development side, trained on the training side;
+- ``"chosen"``: that run only says how many epochs; a fresh system with the same seed is then
+  trained on training and development side together for so many;
+- ``"full"``: nothing is chosen; trained once, on both sides, for all of ``settings.epochs``.
+
+A schedule that anneals over a fixed horizon (``cosine``, ``one_cycle``) leaves no number of epochs
+to be chosen, so ``"chosen"`` is then carried out as ``"full"``. A system that is not trained by
+gradient has no use for a development side and is always trained ``"full"``.
+"""
+
+ANNEALED = ("cosine", "one_cycle")
+FORMAT = 1
+EXPERIMENT, PREDICTIONS, RESULTS, REPORT, FOLD = (
+    "experiment.json",
+    "predictions.csv",
+    "results.csv",
+    "report.html",
+    "fold.json",
+)
+
+
+class ExperimentError(ValueError):
+    """An experiment that cannot be run, gone on with, or read."""
+
+
+class UnknownFoldError(LookupError):
+    """A fold that the protocol does not have."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class FoldRecord:
+    """What is known of a finished fold beside its predictions."""
+
+    seed: int
+    fold: str
+    train_seconds: float
+    """Preparing, training and scoring on development speakers; the selection run included."""
+    epochs: int
+    """Trained for; 0 where nothing is trained by gradient."""
+    best_epoch: int
+    """Whose weights were kept."""
+    development: Mapping[str, float]
+    """Development scores of the epoch chosen; empty where nothing was chosen."""
+    parameters: int
+    num_train: int
+    num_development: int
+    """Utterances that chose the epoch; 0 where they were trained on."""
+    num_test: int
+    num_speakers: int
+    """Speakers of the test side."""
+    trained_on: str
+    """``"training"``, or ``"training and development"``."""
+    dropped: Mapping[str, str]
+    """Utterances of this fold without a usable waveform, and why."""
+    commit: str
+    date: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Finished:
+    """What stands in an experiment's folder."""
+
+    folder: Path
+    records: tuple[FoldRecord, ...]
+    """One per finished fold and seed."""
+    predictions: tuple[Prediction, ...]
+    """Of all finished folds."""
+    rows: tuple[dict[str, str | int | float], ...]
+    """Results over complete seeds; none before one seed has all its folds."""
+    report: Path | None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Experiment:
+    """One system under one protocol, for some seeds.
+
+    Example:
+        >>> from serkit.corpus import load, protocol
+        >>> excerpt = load("excerpt")
+        >>> experiment = Experiment(
+        ...     system="crnn", corpus=excerpt, protocol=protocol("excerpt-5pairs", excerpt),
+        ...     out=Path("runs/example"), system_settings={"size": "small"}, refit="chosen",
+        ...     settings=Settings(epochs=5, schedule="one_cycle"),
+        ... )
+        >>> experiment.refit_done, len(experiment.chosen_folds)
+        ('full', 5)
+    """
+
+    system: str
+    """Key in ``SYSTEMS``."""
+    corpus: Corpus
+    protocol: Protocol
+    """Built on that corpus; its emotions become the system's."""
+    out: Path
+    """The folder; made, or gone on with."""
+    system_settings: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    """Fields of the system's Config, without ``emotions``."""
+    settings: Settings = field(default_factory=Settings)
+    """The trainer's."""
+    seeds: tuple[int, ...] = (0,)
+    folds: tuple[str, ...] = ()
+    """Only these folds; all when empty."""
+    refit: Refit = "no"
+    recipe: str = ""
+    """Name of the recipe, for the rows of results."""
+    changed: tuple[str, ...] = ()
+    """What ``--set`` changed; marks the rows with ``+set``."""
+    tensorboard: bool = False
+
+    @property
+    def refit_done(self) -> Refit:
+        """How ``refit`` is carried out for this system and schedule; see ``Refit``."""
+        if not system_class(self.system).trained_by_gradient:
+            return "full"
+        if self.refit == "chosen" and self.settings.schedule in ANNEALED:
+            return "full"
+        return self.refit
+
+    @property
+    def chosen_folds(self) -> tuple[Fold, ...]:
+        """The folds to run.
+
+        Raises:
+            UnknownFoldError: names the folds there are.
+        """
+        by_name = {fold.name: fold for fold in self.protocol.folds}
+        for name in self.folds:
+            if name not in by_name:
+                raise UnknownFoldError(
+                    f"{self.protocol.name} has no fold {name!r}; its folds are {', '.join(by_name)}."
+                )
+        return tuple(by_name[name] for name in self.folds or by_name)
+
+    def run(
+        self, *, watch: Watch | None = None, after_fold: Callable[[], None] | None = None
+    ) -> Finished:
+        """Train and test every fold that is not finished, and write everything.
+
+        Args:
+            watch: Hears how far it is.
+            after_fold: Called when another fold's predictions are on disk.
+
+        Raises:
+            ExperimentError: The folder holds another experiment, or a fold has an empty side.
+            LeakError: The protocol does not keep what it claims.
+        """
+        watch = watch or Watch()
+        folds = self.chosen_folds
+        config = configure(self.system, self.protocol.emotions, self.system_settings)
+        check(self.protocol)
+        self._claim_folder(config)
+        todo = [
+            (seed, fold)
+            for seed in self.seeds
+            for fold in folds
+            if not is_finished(fold_folder(self.out, seed, fold.name))
+        ]
+        if todo:
+            waveforms = Waveforms(system_class(self.system).sample_rate)
+            needed = {u.id: u for _, f in todo for side in f.sides.values() for u in side}
+            watch.reading(len(needed))
+            waveforms.read(needed.values(), report=watch.utterance_read)
+            for name, reason in waveforms.dropped.items():
+                watch.say(f"dropped {name}: {reason}")
+            num_folds = len(self.seeds) * len(folds)
+            watch.experiment_begins(num_folds=num_folds, num_finished=num_folds - len(todo))
+            for seed, fold in todo:
+                _run_fold(self, config, seed, fold, waveforms, watch)
+                _ = gather(self.out)
+                if after_fold is not None:
+                    after_fold()
+        return gather(self.out, report=True)
+
+    def _claim_folder(self, config: Any) -> None:
+        """Write ``experiment.json``, unless the folder holds another experiment."""
+        described = describe(self, config)
+        path = self.out / EXPERIMENT
+        if path.exists():
+            before = read_experiment(self.out)
+            for name, value in described["identity"].items():
+                if before["identity"].get(name) != value:
+                    raise ExperimentError(
+                        f"{self.out} holds another experiment ({_apart(name, before, described)}): "
+                        "choose another folder, or remove this one to begin anew."
+                    )
+            for name in ("seeds", "folds"):  # an experiment may be gone on with piece by piece
+                described[name] = list(dict.fromkeys([*before[name], *described[name]]))
+            described["date"] = before["date"]
+        elif self.out.is_dir() and any(self.out.glob("seed*/fold-*")):
+            raise ExperimentError(
+                f"{self.out} holds folds but no {EXPERIMENT}, so nobody knows of what: choose "
+                "another folder, or remove this one."
+            )
+        self.out.mkdir(parents=True, exist_ok=True)
+        write_json(path, described)
+
+
+# ------------------------------------------------------------------------------------- one fold
+
+
+def _run_fold(
+    experiment: Experiment,
+    config: Any,
+    seed: int,
+    fold: Fold,
+    waveforms: Waveforms,
+    watch: Watch,
+) -> None:
+    """Train on one fold and predict its test side; ``predictions.csv`` appears last."""
+    emotions = experiment.protocol.emotions
+    refit, settings = experiment.refit_done, experiment.settings
+    folder = fold_folder(experiment.out, seed, fold.name)
+    sides = _kept(fold, waveforms, needs_development=refit != "full")
+    everyone = _kept(fold.refit(), waveforms, needs_development=False)
+
+    def system_for(side: Sequence[Utterance]) -> tuple[Any, float]:
+        torch.manual_seed(seed)  # the weights of a system before training
+        system = system_class(experiment.system)(config)
+        began = time.perf_counter()
+        system.prepare(waveforms.of(side), _indices(side, emotions))
+        return system, time.perf_counter() - began
+
+    def run_in(place: Path) -> Run:
+        about = {"recipe": experiment.recipe, "fold": fold.name, "refit": refit}
+        return Run(place, settings=about, tensorboard=experiment.tensorboard)
+
+    def examples(side: Sequence[Utterance]) -> list[Example]:
+        return [
+            Example(waveform=waveform, emotion=emotion, id=utterance.id)
+            for utterance, waveform, emotion in zip(
+                side, waveforms.of(side), _indices(side, emotions), strict=True
+            )
+        ]
+
+    learns = system_class(experiment.system).trained_by_gradient
+    trained = everyone.train if refit != "no" else sides.train
+    epochs = best_epoch = 0
+    seconds = 0.0  # of preparing and of epochs, also those of a process that was stopped
+    development: Mapping[str, float] = {}
+    runs: list[Run] = []
+    if learns and refit != "full":  # choose the epoch on the development side
+        watch.fold_begins(seed=seed, fold=fold.name, num_epochs=settings.epochs)
+        runs.append(run_in(folder if refit == "no" else folder / "selection"))
+        system, prepared = system_for(sides.train)
+        history = fit(
+            system,
+            examples(sides.train),
+            settings=settings,
+            seed=seed,
+            run=runs[-1],
+            select=selector(sides.development, waveforms, emotions),
+            report=watch.epoch_ends,
+        )
+        epochs, best_epoch = len(history.epochs), history.best_epoch
+        development = history.epochs[best_epoch - 1].development
+        seconds += prepared + sum(epoch.seconds for epoch in history.epochs)
+        follow, settings = history.scores, replace(settings, epochs=best_epoch)
+    else:
+        follow = ()
+    if refit != "no" or not learns:  # train on everybody who is not tested
+        watch.fold_begins(
+            seed=seed, fold=fold.name, num_epochs=settings.epochs if learns else 0
+        )
+        runs.append(run_in(folder))
+        system, prepared = system_for(everyone.train)
+        seconds += prepared
+        if learns:
+            history = fit(
+                system,
+                examples(everyone.train),
+                settings=settings,
+                seed=seed,
+                run=runs[-1],
+                select=None,
+                report=watch.epoch_ends,
+                follow=follow,
+            )
+            epochs, best_epoch = len(history.epochs), history.best_epoch
+            seconds += sum(epoch.seconds for epoch in history.epochs)
+
+    rows = predict(system, sides.test, waveforms, emotions, seed=seed, fold=fold.name)
+    record = FoldRecord(
+        seed=seed,
+        fold=fold.name,
+        train_seconds=round(seconds, 2),
+        epochs=epochs,
+        best_epoch=best_epoch,
+        development=development,
+        parameters=num_parameters(system),
+        num_train=len(trained),
+        num_development=0 if refit == "full" else len(sides.development),
+        num_test=len(sides.test),
+        num_speakers=len({utterance.speaker for utterance in sides.test}),
+        trained_on="training" if refit == "no" else "training and development",
+        dropped={
+            utterance.id: waveforms.dropped[utterance.id]
+            for side in fold.sides.values()
+            for utterance in side
+            if utterance.id in waveforms.dropped
+        },
+        commit=commit_name(),
+        date=_now(),
+    )
+    _ = save(system, folder, card=_card(experiment, fold, trained, record))
+    write_json(folder / FOLD, record)
+    durations = {name: round(value, 3) for name, value in waveforms.durations().items()}
+    write_json(folder / "durations.json", {row.file: durations[row.file] for row in rows})
+    for run in runs:
+        run.finish()
+    _ = write_predictions(folder / PREDICTIONS, rows)
+    scored = uar([r.emotion for r in rows], [r.predicted for r in rows], emotions, absent="skip")
+    watch.fold_ends(seed=seed, fold=fold.name, uar=scored, seconds=record.train_seconds)
+
+
+def _kept(fold: Fold, waveforms: Waveforms, *, needs_development: bool) -> Fold:
+    """The fold without utterances that have no waveform."""
+    kept = {name: tuple(waveforms.kept(side)) for name, side in fold.sides.items()}
+    for name, side in kept.items():
+        if not side and (name != "development" or needs_development):
+            remedy = (
+                "; refit='full' needs none" if name == "development" else ": mend the recordings"
+            )
+            raise ExperimentError(
+                f"fold {fold.name}: the {name} side has no utterance that could be read{remedy}."
+            )
+    return replace(fold, **kept)
+
+
+def _indices(side: Sequence[Utterance], emotions: Sequence[str]) -> list[int]:
+    return [emotions.index(utterance.emotion() or "") for utterance in side]
+
+
+def selector(
+    development: Sequence[Utterance], waveforms: Waveforms, emotions: Sequence[str]
+) -> Callable[[Any], dict[str, float]]:
+    """Scores a system on development speakers: UAR decides, the loss is recorded."""
+    heard: list[Waveform] = waveforms.of(development)
+    reference = _indices(development, emotions)
+    words = [emotions[index] for index in reference]
+
+    def scores(system: Any) -> dict[str, float]:
+        posterior = system.posterior(heard).double().cpu().numpy()
+        predicted = [emotions[index] for index in posterior.argmax(1)]
+        of_reference = posterior[np.arange(len(reference)), reference]
+        return {
+            "uar": uar(words, predicted, emotions, absent="skip"),
+            "loss": float(-np.log(np.maximum(of_reference, 1e-12)).mean()),
+        }
+
+    return scores
+
+
+def predict(
+    system: Any,
+    utterances: Sequence[Utterance],
+    waveforms: Waveforms,
+    emotions: Sequence[str],
+    *,
+    seed: int,
+    fold: str,
+) -> list[Prediction]:
+    """A system's answer to each utterance, as rows of a table of predictions."""
+    posterior = system.posterior(waveforms.of(utterances)).double().cpu().numpy()
+    return [
+        Prediction.of(
+            seed=seed,
+            fold=fold,
+            file=utterance.id,
+            speaker=utterance.speaker,
+            emotion=utterance.emotion() or "",
+            emotions=emotions,
+            probabilities=probabilities,
+        )
+        for utterance, probabilities in zip(utterances, posterior, strict=True)
+    ]
+
+
+def num_parameters(system: Any) -> int:
+    """Numbers learnt by gradient; of a classical model all numbers that it holds.
+
+    Example:
+        >>> num_parameters(torch.nn.Linear(3, 2))
+        8
+    """
+    learnt = sum(parameter.numel() for parameter in system.parameters())
+    return learnt or sum(tensor.numel() for tensor in system.state_dict().values())
+
+
+def _card(
+    experiment: Experiment, fold: Fold, trained: Sequence[Utterance], record: FoldRecord
+) -> dict[str, Any]:
+    """What goes with the weights: where they come from, and who was heard."""
+    passport = experiment.corpus.passport
+    return {
+        "recipe": recipe_name(experiment.recipe, experiment.changed),
+        "corpus": experiment.corpus.name,
+        "licence": passport.licence if passport else "that of the corpus, which serkit does not know",
+        "citation": passport.citation if passport else "",
+        "protocol": experiment.protocol.name,
+        "labelled": experiment.protocol.labelled,
+        "fold": fold.name,
+        "seed": record.seed,
+        "trained_on": record.trained_on,
+        "epochs": record.epochs,
+        "speakers": sorted({utterance.speaker or "" for utterance in trained} - {""}),
+        "chosen_on": sorted({utterance.speaker or "" for utterance in fold.development} - {""})
+        if record.num_development
+        else [],
+        "date": record.date,
+    }
+
+
+# ------------------------------------------------------------------------- the experiment's folder
+
+
+def fold_folder(out: Path, seed: int, fold: str) -> Path:
+    """Where a fold of a seed stands.
+
+    Example:
+        >>> fold_folder(Path("out"), 0, "P1 x Q2").as_posix()
+        'out/seed0/fold-P1_x_Q2'
+    """
+    return out / f"seed{seed}" / f"fold-{re.sub(r'[^A-Za-z0-9.+-]', '_', fold)}"
+
+
+def is_finished(folder: Path) -> bool:
+    """Whether a fold's predictions are on disk."""
+    return (folder / PREDICTIONS).is_file() and (folder / FOLD).is_file()
+
+
+def recipe_name(recipe: str, changed: Sequence[str]) -> str:
+    """The recipe as it stands in rows: ``+set`` says that settings were tried by hand.
+
+    Example:
+        >>> recipe_name("crnn_emodb", ["epochs=3"])
+        'crnn_emodb+set'
+    """
+    return f"{recipe or 'none'}{'+set' if changed else ''}"
+
+
+def commit_name() -> str:
+    """Commit of the code, with ``-dirty`` when it was changed since; empty when not a checkout."""
+    state = git_state()
+    if state["commit"] is None:
+        return ""
+    return str(state["commit"])[:12] + ("-dirty" if state["dirty"] else "")
+
+
+def describe(experiment: Experiment, config: Any) -> dict[str, Any]:
+    """``experiment.json``: what was run, on what, with which settings."""
+    corpus, protocol = experiment.corpus, experiment.protocol
+    passport = corpus.passport
+    members = json.dumps(
+        [[f.name, *([u.id for u in side] for side in f.sides.values())] for f in protocol.folds]
+    )
+    return {
+        "format": FORMAT,
+        "serkit": importlib.metadata.version("serkit"),
+        "identity": {
+            "system": experiment.system,
+            "config": _json(dataclasses.asdict(config)),
+            "settings": _json(dataclasses.asdict(experiment.settings)),
+            "corpus": corpus.name,
+            "protocol": protocol.name,
+            "members": hashlib.sha256(members.encode()).hexdigest(),
+            "refit": experiment.refit_done,
+            "recipe": experiment.recipe,
+            "set": list(experiment.changed),
+        },
+        "corpus": {
+            "name": corpus.name,
+            "title": passport.title if passport else corpus.name,
+            "licence": passport.licence if passport else "",
+            "citation": passport.citation if passport else "",
+            "num_utterances": len(corpus.utterances),
+            "problems": list(corpus.problems),
+        },
+        "protocol": {
+            "name": protocol.name,
+            "emotions": list(protocol.emotions),
+            "independent_speaker": protocol.independent_speaker,
+            "independent_sentence": protocol.independent_sentence,
+            "labelled": protocol.labelled,
+            "source": protocol.source,
+            "dropped": list(protocol.dropped),
+            "folds": [
+                {
+                    "name": fold.name,
+                    **{name: len(side) for name, side in fold.sides.items()},
+                    "test_speakers": sorted({u.speaker or "unknown" for u in fold.test}),
+                }
+                for fold in protocol.folds
+            ],
+        },
+        "seeds": list(experiment.seeds),
+        "folds": [fold.name for fold in experiment.chosen_folds],
+        "environment": environment(),
+        "git": git_state(),
+        "date": _now(),
+    }
+
+
+def read_experiment(out: Path) -> dict[str, Any]:
+    """``experiment.json`` of a folder.
+
+    Raises:
+        ExperimentError: There is none, or it is of a format not known.
+    """
+    path = out / EXPERIMENT
+    if not path.is_file():
+        raise ExperimentError(
+            f"{out} is not the folder of an experiment: it has no {EXPERIMENT}. "
+            "serkit train ... --out DIR makes one."
+        )
+    try:
+        described = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise ExperimentError(f"{path} is not valid JSON: {error}") from error
+    if not isinstance(described, dict) or described.get("format") != FORMAT:
+        raise ExperimentError(f"{path}: its format is not {FORMAT}; a newer serkit may read it.")
+    return described
+
+
+def gather(out: Path, *, report: bool = False) -> Finished:
+    """Put all finished folds of a folder together: ``predictions.csv`` and ``results.csv``.
+
+    Rows of results are made of complete seeds only: those with every fold of the protocol, or,
+    where the experiment was asked for some folds, with all of these.
+
+    Args:
+        out: The experiment's folder.
+        report: Write ``report.html`` too.
+    """
+    described = read_experiment(out)
+    of_protocol = [fold["name"] for fold in described["protocol"]["folds"]]
+    order = {name: place for place, name in enumerate(of_protocol)}
+    found: list[tuple[FoldRecord, list[Prediction]]] = []
+    for path in sorted(out.glob(f"seed*/fold-*/{FOLD}")):
+        if is_finished(path.parent):
+            record = FoldRecord(**json.loads(path.read_text(encoding="utf-8")))
+            found.append((record, read_predictions(path.parent / PREDICTIONS)))
+    found.sort(key=lambda pair: (pair[0].seed, order[pair[0].fold]))
+    records = tuple(record for record, _ in found)
+    predictions = tuple(row for _, rows in found for row in rows)
+    rows = tuple(rows_of(described, records, predictions))
+    if predictions:
+        _ = write_predictions(out / PREDICTIONS, predictions)
+    if rows:
+        _ = write_results(out / RESULTS, rows)
+    written: Path | None = None
+    if report and rows:
+        from serkit.experiment.paper import report_of  # matplotlib is slow to start
+
+        written = report_of(out, described, records, predictions)
+    return Finished(
+        folder=out, records=records, predictions=predictions, rows=rows, report=written
+    )
+
+
+def complete(
+    described: Mapping[str, Any], records: Sequence[FoldRecord], *, whole: bool = False
+) -> tuple[set[int], set[str]]:
+    """The seeds that have all their folds, and these folds.
+
+    Args:
+        described: ``experiment.json``.
+        records: The finished folds.
+        whole: Only the whole protocol counts, not the folds that were asked for.
+    """
+    of_protocol = {fold["name"] for fold in described["protocol"]["folds"]}
+    done: dict[int, set[str]] = {}
+    for record in records:
+        done.setdefault(record.seed, set()).add(record.fold)
+    for asked in (of_protocol,) if whole else (of_protocol, set(described["folds"])):
+        seeds = {seed for seed, folds in done.items() if folds >= asked}
+        if seeds:
+            return seeds, asked
+    return set(), of_protocol
+
+
+def rows_of(
+    described: Mapping[str, Any],
+    records: Sequence[FoldRecord],
+    predictions: Sequence[Prediction],
+    *,
+    whole: bool = False,
+    extra: Mapping[str, str | int | float] | None = None,
+) -> list[dict[str, str | int | float]]:
+    """Rows of results over complete seeds; see ``complete``."""
+    seeds, folds = complete(described, records, whole=whole)
+    records = [record for record in records if record.seed in seeds and record.fold in folds]
+    if not records:
+        return []
+    identity = described["identity"]
+    name = described["protocol"]["name"]
+    of_protocol = len(described["protocol"]["folds"])
+    if len(folds) < of_protocol:
+        name = f"{name} ({len(folds)} of {of_protocol} folds)"
+    seconds: dict[int | str, float] = {}
+    for record in records:
+        seconds[record.seed] = seconds.get(record.seed, 0.0) + record.train_seconds
+    commits = sorted({record.commit for record in records} - {""})
+    return result_rows(
+        [row for row in predictions if row.seed in seeds and row.fold in folds],
+        recipe=recipe_name(identity["recipe"], identity["set"]),
+        system=identity["system"],
+        corpus=described["corpus"]["name"],
+        protocol=name,
+        parameters=max(record.parameters for record in records),
+        train_seconds=seconds,
+        commit=" ".join(commits),
+        date=max(record.date for record in records)[:10],
+        extra={"refit": identity["refit"], **(extra or {})},
+    )
+
+
+def _apart(name: str, before: Mapping[str, Any], now: Mapping[str, Any]) -> str:
+    """Where two experiments differ, in words."""
+    old, new = before["identity"].get(name), now["identity"][name]
+    if name == "members":
+        return "its folds have other utterances: the corpus has changed"
+    if isinstance(old, dict) and isinstance(new, dict):
+        for key in (*new, *old):
+            if old.get(key) != new.get(key):
+                return f"{key} was {old.get(key)!r}, now {new.get(key)!r}"
+    return f"{name} was {old!r}, now {new!r}"
+
+
+def _json(value: Any) -> Any:
+    """As it comes back from JSON."""
+    return json.loads(json.dumps(value))
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")

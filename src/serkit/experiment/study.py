@@ -1,0 +1,354 @@
+"""Recipes: the only way a number reaches ``results/``.
+
+A recipe is a Python file under ``recipes/`` with a function ``recipe()``; its last line hands it to
+``study`` (or ``ablation``), which reads the corpus, runs or goes on with the experiment, and writes
+``results/<name>.csv`` and ``results/predictions/<name>.csv.gz`` anew after each fold.
+"""
+
+import argparse
+import csv
+import gzip
+import io
+import os
+import tempfile
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from serkit.corpus import Corpus, load, protocol
+from serkit.evaluation import (
+    Prediction,
+    compare_predictions,
+    read_predictions,
+    write_predictions,
+    write_results,
+)
+from serkit.evaluation.predictions import write_whole
+from serkit.experiment.run import (
+    Experiment,
+    Finished,
+    Refit,
+    complete,
+    gather,
+    read_experiment,
+    rows_of,
+)
+from serkit.experiment.settings import configure, system_class
+from serkit.experiment.watch import ConsoleWatch, console_watch
+from serkit.trainer import Settings
+
+CORPORA_VARIABLE = "SERKIT_CORPORA"
+"""Names the folder that holds the corpora, each in a folder of its name."""
+
+Row = dict[str, str | int | float]
+
+
+class RecipeError(ValueError):
+    """A recipe that cannot be run as asked."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Recipe:
+    """Everything that decides the rows of one study.
+
+    Example:
+        >>> Recipe(results="crnn.emodb-loso", system="crnn", corpus="emodb", protocol="emodb-loso")
+        ... # doctest: +ELLIPSIS
+        Recipe(results='crnn.emodb-loso', system='crnn', corpus='emodb', ...)
+    """
+
+    results: str
+    """Name of the files in ``results/``, such as ``crnn.emodb-loso``."""
+    system: str
+    corpus: str
+    protocol: str
+    system_settings: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    """Fields of the system's Config, without ``emotions``."""
+    settings: Settings = field(default_factory=Settings)
+    seeds: tuple[int, ...] = (0,)
+    refit: Refit = "no"
+
+
+def study(file: str | Path, *recipes: Recipe, arguments: Sequence[str] | None = None) -> None:
+    """Run recipes from the command line and write their files, one pair for each.
+
+    Args:
+        file: ``__file__`` of the recipe; its name is the recipe's name in every row.
+        recipes: What to run, in this order.
+        arguments: Of the command line; those of the process when None.
+    """
+    place = _place(file, recipes, arguments)
+    with console_watch().shown() as watch:
+        corpora: dict[str, Corpus] = {}
+        for recipe in recipes:
+            corpus = corpora.setdefault(recipe.corpus, load(recipe.corpus, place.corpus))
+            out = place.out_of(recipe)
+
+            def written(recipe: Recipe = recipe, out: Path = out) -> None:
+                _write_study(place, recipe, out, watch)
+
+            _ = _experiment(place, recipe, corpus, out).run(watch=watch, after_fold=written)
+            written()
+
+
+def ablation(
+    file: str | Path,
+    rows: Mapping[str, Recipe],
+    *,
+    results: str,
+    against: Mapping[str, str],
+    arguments: Sequence[str] | None = None,
+) -> None:
+    """Run a table of rows that differ in some settings, and write it as one file with a column.
+
+    ``results/<results>.csv`` has the columns of every result, and ``row``, ``mmac_per_second``,
+    ``minutes_per_fold``, and for pooled rows the difference of UAR to another row with its interval
+    from the same draws of speakers.
+
+    Args:
+        file: ``__file__`` of the recipe.
+        rows: Name of the row to what it runs, in the order of the table.
+        results: Name of the two files.
+        against: Row to the row it is compared with.
+        arguments: Of the command line; those of the process when None.
+    """
+    place = _place(file, list(rows.values()), arguments, names=tuple(rows))
+    first = next(iter(rows.values()))
+    with console_watch().shown() as watch:
+        corpus = load(first.corpus, place.corpus)
+
+        def written() -> None:
+            _write_ablation(place, rows, results, against, watch)
+
+        for name in place.rows:
+            watch.say(f"row {name}")
+            out = place.out_of(rows[name])
+            experiment = _experiment(place, rows[name], corpus, out)
+            _ = experiment.run(watch=watch, after_fold=written)
+        written()
+
+
+# ---------------------------------------------------------------------------- where things stand
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Place:
+    recipe: str
+    corpus: Path | None
+    results: Path
+    out: Path
+    seeds: tuple[int, ...]
+    folds: tuple[str, ...]
+    rows: tuple[str, ...]
+
+    def out_of(self, recipe: Recipe) -> Path:
+        return self.out / recipe.results
+
+
+def _place(
+    file: str | Path,
+    recipes: Sequence[Recipe],
+    arguments: Sequence[str] | None,
+    *,
+    names: tuple[str, ...] = (),
+) -> _Place:
+    """Read the command line of a recipe."""
+    path = Path(file).resolve()
+    repository = path.parents[1]
+    corpora = sorted({recipe.corpus for recipe in recipes})
+    if len(corpora) != 1:
+        raise RecipeError(f"{path.name}: one recipe file reads one corpus, not {', '.join(corpora)}")
+    root = Path(os.environ.get(CORPORA_VARIABLE, repository.parent / "shared" / "corpora"))
+    parser = argparse.ArgumentParser(
+        prog=path.name, description="Run a recipe; go on where it stopped."
+    )
+    corpus_help = f"folder of {corpora[0]} (default: {corpora[0]}/ under ${CORPORA_VARIABLE})"
+    _ = parser.add_argument("--corpus", type=Path, help=corpus_help)
+    _ = parser.add_argument("--seeds", help="such as 0,1,2 (default: the recipe's)")
+    _ = parser.add_argument("--folds", default="", help="only these folds, such as 03,08")
+    _ = parser.add_argument("--out", type=Path, help="folder of the runs (default: runs/)")
+    _ = parser.add_argument("--results", type=Path, help="default: results/")
+    if names:
+        _ = parser.add_argument("--rows", default=",".join(names), help="only these rows")
+    given = parser.parse_args(arguments)
+    try:
+        seeds = tuple(int(word) for word in given.seeds.split(",")) if given.seeds else ()
+    except ValueError:
+        parser.error(f"--seeds takes whole numbers with commas between, not {given.seeds!r}")
+    rows = tuple(given.rows.split(",")) if names else ()
+    for row in rows:
+        if row not in names:
+            parser.error(f"there is no row {row!r}; rows: {', '.join(names)}")
+    return _Place(
+        recipe=path.stem,
+        corpus=given.corpus or (None if corpora[0] == "excerpt" else root / corpora[0]),
+        results=given.results or repository / "results",
+        out=given.out or repository / "runs",
+        seeds=seeds,
+        folds=tuple(name for name in given.folds.split(",") if name),
+        rows=rows,
+    )
+
+
+def _experiment(place: _Place, recipe: Recipe, corpus: Corpus, out: Path) -> Experiment:
+    return Experiment(
+        system=recipe.system,
+        corpus=corpus,
+        protocol=protocol(recipe.protocol, corpus),
+        out=out,
+        system_settings=recipe.system_settings,
+        settings=recipe.settings,
+        seeds=place.seeds or recipe.seeds,
+        folds=place.folds,
+        refit=recipe.refit,
+        recipe=place.recipe,
+    )
+
+
+# ------------------------------------------------------------------------------- what is written
+
+
+def _write_study(place: _Place, recipe: Recipe, out: Path, watch: ConsoleWatch) -> None:
+    """``results/<name>.csv`` of complete seeds, and the predictions of all finished folds."""
+    finished = gather(out)
+    target = place.results / f"{recipe.results}.csv"
+    table = place.results / "predictions" / f"{recipe.results}.csv.gz"
+    if not finished.predictions or not _covers(finished.predictions, table, watch):
+        return
+    _ = write_predictions(table, finished.predictions)
+    rows = rows_of(read_experiment(out), finished.records, finished.predictions, whole=True)
+    if rows:
+        _ = write_results(target, rows)
+        pooled = next(row for row in rows if row["seed"] == "pooled")
+        watch.say(f"{target.name}: UAR {pooled['uar']} [{pooled['uar_low']}, {pooled['uar_high']}]")
+
+
+def _covers(now: Iterable[Prediction], table: Path, watch: ConsoleWatch) -> bool:
+    """Whether nothing would be lost by writing over ``table``."""
+    if not table.is_file():
+        return True
+    lost = {(r.seed, r.fold) for r in read_predictions(table)} - {(r.seed, r.fold) for r in now}
+    if lost:
+        watch.say(
+            f"{table.name} holds {len(lost)} folds that are not finished here and is left as it is; "
+            "remove it to begin anew"
+        )
+    return not lost
+
+
+def _write_ablation(
+    place: _Place,
+    rows: Mapping[str, Recipe],
+    results: str,
+    against: Mapping[str, str],
+    watch: ConsoleWatch,
+) -> None:
+    """One table over all rows: results of complete seeds, predictions of all finished folds."""
+    done: dict[str, Finished] = {}
+    for name, recipe in rows.items():
+        out = place.out_of(recipe)
+        if (out / "experiment.json").is_file():
+            finished = gather(out)
+            if finished.predictions:
+                done[name] = finished
+    table = place.results / "predictions" / f"{results}.csv.gz"
+    now = {(n, str(r.seed), r.fold) for n, finished in done.items() for r in finished.predictions}
+    lost = _folds_in(table) - now
+    if lost:
+        watch.say(
+            f"{table.name} holds {len(lost)} folds of rows that are not finished here and is left "
+            "as it is; remove it to begin anew"
+        )
+        return
+    text = io.StringIO()
+    for number, (name, lines) in enumerate(_labelled_lines(done)):
+        if number == 0:
+            _ = text.write(f"row,{lines[0]}\n")
+        for line in lines[1:]:
+            _ = text.write(f"{name},{line}\n")
+    if done:
+        write_whole(table, text.getvalue())
+    found = [
+        row for name in done for row in _ablation_rows(name, rows[name], done, against.get(name))
+    ]
+    if found:
+        _ = write_results(place.results / f"{results}.csv", found)
+
+
+def _labelled_lines(done: Mapping[str, Finished]) -> list[tuple[str, list[str]]]:
+    """The lines of each row's table of predictions, the header first."""
+    found: list[tuple[str, list[str]]] = []
+    with tempfile.TemporaryDirectory() as folder:
+        for name, finished in done.items():
+            path = write_predictions(Path(folder) / "row.csv", finished.predictions)
+            found.append((name, path.read_text(encoding="utf-8").splitlines()))
+    return found
+
+
+def _folds_in(table: Path) -> set[tuple[str, str, str]]:
+    """Row, seed and fold of everything that an ablation's table of predictions holds."""
+    if not table.is_file():
+        return set()
+    with gzip.open(table, "rt", encoding="utf-8", newline="") as file:
+        return {(line["row"], line["seed"], line["fold"]) for line in csv.DictReader(file)}
+
+
+def _ablation_rows(
+    name: str, recipe: Recipe, done: Mapping[str, Finished], reference: str | None
+) -> list[Row]:
+    """Results of one row; the pooled one also says how far it is from ``reference``."""
+    finished = done[name]
+    described = read_experiment(finished.folder)
+    emotions: list[str] = described["protocol"]["emotions"]
+    seeds, folds = complete(described, finished.records, whole=True)
+    spent = [r.train_seconds for r in finished.records if r.seed in seeds and r.fold in folds]
+    if not spent:
+        return []
+    extra: dict[str, str | int | float] = {
+        "mmac_per_second": _mmac(recipe, emotions),
+        "minutes_per_fold": round(sum(spent) / len(spent) / 60, 2),
+    }
+    rows = rows_of(
+        described, finished.records, finished.predictions, whole=True, extra=extra
+    )
+    return [
+        {"row": name, **row, **_difference(name, row["seed"] == "pooled", done, reference)}
+        for row in rows
+    ]
+
+
+def _difference(
+    name: str, is_pooled: bool, done: Mapping[str, Finished], reference: str | None
+) -> Row:
+    empty: Row = dict.fromkeys(
+        ("against", "difference", "difference_low", "difference_high", "verdict"), ""
+    )
+    if not is_pooled or reference is None or reference not in done:
+        return empty
+    sides = [_complete_predictions(done[row]) for row in (name, reference)]
+    if not all(sides):
+        return empty
+    found = compare_predictions(*sides)
+    return {
+        "against": reference,
+        "difference": round(found.difference, 4),
+        "difference_low": "" if found.low is None else round(found.low, 4),
+        "difference_high": "" if found.high is None else round(found.high, 4),
+        "verdict": found.verdict,
+    }
+
+
+def _complete_predictions(finished: Finished) -> list[Prediction]:
+    seeds, _ = complete(read_experiment(finished.folder), finished.records, whole=True)
+    return [row for row in finished.predictions if row.seed in seeds]
+
+
+def _mmac(recipe: Recipe, emotions: Sequence[str]) -> str | float:
+    """Million multiply-accumulates for a second of speech, where the system counts them."""
+    count: Callable[..., int] | None = getattr(
+        system_class(recipe.system), "multiply_accumulates", None
+    )
+    if count is None:
+        return ""
+    return round(count(configure(recipe.system, emotions, recipe.system_settings)) / 1e6, 3)

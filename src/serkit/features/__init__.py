@@ -1,0 +1,5 @@
+"""Waveform to frames or functionals."""
+
+from serkit.features.log_mel import LogMel
+
+__all__ = ["LogMel"]
