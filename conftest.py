@@ -37,7 +37,9 @@ def serkit(line: str) -> str:
     expected = int(comment.split()[-1]) if comment else 0
     done = CliRunner().invoke(app, shlex.split(command)[1:])
     if done.exit_code != expected:
-        raise AssertionError(f"{line}: exit code {done.exit_code}\n{done.output}") from done.exception
+        raise AssertionError(
+            f"{line}: exit code {done.exit_code}\n{done.output}"
+        ) from done.exception
     return done.output
 
 

@@ -63,7 +63,7 @@ def members(folder: str, *, without: set[str] = frozenset()) -> set[str]:
 
 
 def test_no_file_names_a_place_of_one_machine() -> None:
-    places = "|".join(["home/[a-z]", "Users/", "root/", "work/", "farm/", "opt/", "mnt/", "tmp/[a-z]"])
+    places = "home/[a-z]|Users/|root/|work/|farm/|opt/|mnt/|tmp/[a-z]"
     files = [(path, text) for path, text in texts() if path != Path("tests/test_repository.py")]
     assert offending(rf"(^|[^A-Za-z0-9_.~\])}}])/({places})", files) == []
 
@@ -76,7 +76,7 @@ def test_the_shipped_recordings_are_small_and_attributed() -> None:
     excerpt = REPOSITORY / "src" / "serkit" / "corpus" / "excerpt"
     assert sum(path.stat().st_size for path in excerpt.rglob("*.flac")) <= 6 * 10**6
     attribution = (excerpt / "ATTRIBUTION.md").read_text(encoding="utf-8")
-    for word in ("CC BY 4.0", "Burkhardt", "10.21437/Interspeech.2005-446"):
+    for word in ("CC BY 4.0", "Burkhardt", "2005", "Changes"):
         assert word in attribution
 
 
@@ -159,7 +159,9 @@ def test_every_dependency_has_its_reason() -> None:
     constraints = (REPOSITORY / "constraints.txt").read_text(encoding="utf-8")
     for requirement in wanted:
         name = re.split(r"[<>=\[ ]", requirement)[0]
-        assert re.search(rf"\| .*\b{re.escape(name)}\b.* \|", decision), f"{name}: no reason in 0007"
+        assert re.search(rf"\| .*\b{re.escape(name)}\b.* \|", decision), (
+            f"{name}: no reason in 0007"
+        )
         assert f"\n{name}==" in constraints, f"{name}: no version in constraints.txt"
 
 

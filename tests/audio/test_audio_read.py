@@ -445,3 +445,15 @@ def test_what_is_odd_about_a_waveform_is_noted(
     waveform: np.ndarray, notes: tuple[str, ...]
 ) -> None:
     assert inspect(waveform) == notes
+
+
+# -- real recordings --------------------------------------------------------------------------
+
+
+@pytest.mark.corpora
+def test_every_recording_of_emodb_is_read_whole(corpora_root: Path) -> None:
+    files = sorted(file for file in (corpora_root / "emodb" / "wav").iterdir() if file.is_file())
+    waveforms = [read(file) for file in files]
+    assert len(files) == 535
+    assert sum(map(len, waveforms)) / 16000 == pytest.approx(1487, abs=1)  # protocols.md, 2.1
+    assert all(not {"silent", "very short", "long"} & {*inspect(one)} for one in waveforms)

@@ -3,8 +3,9 @@ import sys
 import numpy as np
 import pytest
 
+from serkit.corpus import MissingExtraError
 from serkit.features import functionals as room
-from serkit.features.functionals import Memory, MissingExtraError, functionals
+from serkit.features.functionals import Memory, functionals
 
 RATE = 16000
 

@@ -165,3 +165,38 @@ def test_definition_names_what_another_reader_needs():
     definition = LogMel(num_mels=64).definition()
     assert definition["num_mels"] == 64
     assert {"mel_scale", "mel_norm", "window", "hop_length", "sample_rate"} <= definition.keys()
+
+
+def test_trim_leaves_out_silence_around_speech_and_nothing_else():
+    speech = 0.3 * tone(500.0, 8000)
+    silence = torch.zeros(1, 16000)
+    waveform = torch.cat([silence, speech, silence], 1)
+    log_mel = LogMel(trim=30.0, level="none")
+    frames, count = log_mel(waveform, torch.tensor([40000]))
+    # 50 frames begin within the speech and two before it; 0.1 s are kept on either side.
+    assert abs(count.item() - (50 + 2 + 20)) <= 1
+    whole, _ = LogMel(trim=0.0, level="none")(waveform, torch.tensor([40000]))
+    first, _ = log_mel.speech(waveform, log_mel.num_frames(torch.tensor([40000])))
+    inner = slice(2, count.item() - 2)  # deltas at the edges see other neighbours
+    expected = whole[0, 0, first.item() : first.item() + count.item()][inner]
+    torch.testing.assert_close(frames[0, 0, inner], expected)
+
+
+def test_trimmed_in_company_is_trimmed_alone():
+    log_mel = LogMel(trim=30.0)
+    waveforms = [
+        torch.cat([torch.zeros(n), torch.randn(9000), torch.zeros(n)]) for n in (4000, 900)
+    ]
+    lengths = torch.tensor([len(w) for w in waveforms])
+    padded = torch.nn.utils.rnn.pad_sequence(waveforms, batch_first=True)
+    frames, counts = log_mel(padded, lengths)
+    for row, waveform in enumerate(waveforms):
+        alone, count = log_mel(waveform[None], lengths[row : row + 1])
+        assert count.item() == counts[row].item()
+        heard = frames[row : row + 1, :, : count.item()]
+        torch.testing.assert_close(heard, alone, atol=1e-4, rtol=0)
+
+
+def test_silence_alone_is_kept_whole():
+    _, count = LogMel(trim=30.0)(torch.zeros(1, 16000), torch.tensor([16000]))
+    assert count.tolist() == LogMel().num_frames(torch.tensor([16000])).tolist()

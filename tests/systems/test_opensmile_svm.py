@@ -5,8 +5,8 @@ import pytest
 import torch
 from safetensors.torch import load, save
 
+from serkit.corpus import MissingExtraError
 from serkit.features import functionals as room
-from serkit.features.functionals import MissingExtraError
 from serkit.systems import SYSTEMS, System
 from serkit.systems import opensmile_svm as module
 from serkit.systems.opensmile_svm import Config, OpenSmileSVM

@@ -173,8 +173,10 @@ def read(
             raise ChannelError(path, f"has no channel {channel}; its channels are {there}")
         plan = _plan(start, end, rate, sample_rate)
         frames = recording.frames(plan.first, plan.last)
-    mono = frames.mean(axis=1) if channel is None else np.ascontiguousarray(frames[:, channel])
-    check(path, mono)
+    if channel is not None:
+        frames = frames[:, channel : channel + 1]
+    check(path, frames.reshape(-1))
+    mono = frames.mean(axis=1)
     segment = resample(mono, rate, sample_rate)[plan.skip :]
     if segment.size == 0 and start == 0:
         raise EmptyAudioError(path, "holds no samples; record or export it again")
@@ -286,7 +288,9 @@ def check(path: Path, mono: Samples) -> None:
         )
 
 
-def resample(mono: Samples, rate: int, sample_rate: int) -> Samples:
+def resample(
+    mono: Float32[np.ndarray, " M"], rate: int, sample_rate: int
+) -> Float32[np.ndarray, " N"]:
     """The same sound at another rate, by soxr's HQ windowed sinc (band limited).
 
     Example:
@@ -481,11 +485,13 @@ class _Media:
         self.path = path
         self.container = container
         self.stream = container.streams.audio[0]
-        self.sample_rate: int = self.stream.rate or 0
-        self.channels: int = self.stream.channels or 0
+        context = self.stream.codec_context  # None when the codec is unknown
+        self.sample_rate: int = context.sample_rate if context is not None else 0
+        self.channels: int = context.channels if context is not None else 0
         if not (self.sample_rate and self.channels):
             raise UnreadableAudioError(
-                path, "its audio track says neither rate nor channels; convert it to WAV or FLAC"
+                path,
+                "its audio track is of an unknown codec, or damaged; convert it to WAV or FLAC",
             )
 
     @property
@@ -522,6 +528,8 @@ class _Media:
                     position = self._position(frame)
                 for part in resampler.resample(frame):
                     piece = part.to_ndarray().T
+                    if piece.shape[1] != self.channels:
+                        raise ValueError(f"{self.channels} channels become {piece.shape[1]}")
                     begin = max(0, first - position)
                     stop = len(piece) if last is None else min(len(piece), last - position)
                     if begin < stop:
@@ -529,11 +537,12 @@ class _Media:
                     position += len(piece)
                 if last is not None and position >= last:
                     break
-        except FFmpegError as error:
+        except (FFmpegError, ValueError, IndexError) as error:  # the latter: tracks change
             raise TruncatedAudioError(
                 self.path,
                 f"could be decoded up to {(position or 0) / self.sample_rate:.2f} s only "
-                f"({error.strerror}): it is cut short or damaged; copy it again from its source",
+                f"({getattr(error, 'strerror', error)}): it is cut short or damaged; "
+                "copy it again from its source",
             ) from error
         if not pieces:
             if position is None or position == 0:

@@ -54,7 +54,7 @@ def load(
     Args:
         name: A key of ``CORPORA``, or any other name for own data; the first part of every id.
         path: Where it is; ``excerpt`` needs none.
-        scale: Lowest and highest value of affect in own data, such as ``(1, 7)``.
+        scale: Lowest and highest value of affect in own data, such as ``(1.0, 7.0)``.
         speaker_pattern: For a folder per emotion: regular expression with a group ``speaker``.
         aliases: For own data: label to emotion.
 
@@ -63,7 +63,7 @@ def load(
 
     Example:
         >>> load("excerpt").utterances[0].id
-        'excerpt/03a01Nc'
+        'excerpt/03a01Fa'
     """
     if name in CORPORA:
         reader = CORPORA[name]

@@ -239,17 +239,17 @@ def _apart(
     development: bool = True,
 ) -> None:
     """No value of ``key`` on two sides of the fold."""
+    values = {side: {key(u) for u in utterances} for side, utterances in fold.sides.items()}
     pairs = [("train", "test"), ("development", "test")]
     if development:
         pairs.append(("train", "development"))
     for one, other in pairs:
-        first, second = fold.sides[one], fold.sides[other]
-        shared = {key(u) for u in first} & {key(u) for u in second} - {None}
+        shared = values[one] & values[other] - {None}
         if shared:
-            both = [utterance for utterance in (*first, *second) if key(utterance) in shared]
+            both = [u for u in (*fold.sides[one], *fold.sides[other]) if key(u) in shared]
             named = sorted(str(value) for value in shared if isinstance(value, str))
-            values = f" ({', '.join(named[:NAMED_AT_MOST])})" if named else ""
+            listed = f" ({', '.join(named[:NAMED_AT_MOST])})" if named else ""
             raise LeakError(
-                f"{where}: {len(shared)} {what}(s){values} on the {one} and the {other} side",
+                f"{where}: {len(shared)} {what}(s){listed} on the {one} and the {other} side",
                 [utterance.id for utterance in both],
             )

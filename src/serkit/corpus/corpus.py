@@ -78,7 +78,8 @@ class Passport:
         lines: list[str] = []
         if len(utterances) != self.num_utterances:
             lines.append(
-                f"{self.name}: {len(utterances)} utterances, the passport says {self.num_utterances}"
+                f"{self.name}: {len(utterances)} utterances, "
+                f"the passport says {self.num_utterances}"
             )
         num_speakers = len({u.speaker for u in utterances if u.speaker is not None})
         if num_speakers != self.num_speakers:

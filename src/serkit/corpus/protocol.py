@@ -145,7 +145,7 @@ def protocol_names(corpus: Corpus) -> tuple[str, ...]:
         ('excerpt-5pairs', 'loso', 'kfold-5')
     """
     own = corpus.passport.protocols if corpus.passport is not None else ()
-    names = [name for name in (*own, *GENERIC)]
+    names = [*own, *GENERIC]
     if any(utterance.split is not None for utterance in corpus.utterances):
         names.append("split")
     return tuple(dict.fromkeys(names))
@@ -213,35 +213,29 @@ def _in_scheme(
 
 
 def _chosen(
-    side: Mapping[str, Any], utterances: Iterable[Utterance], corpus: str
+    side: Mapping[str, Any], utterances: Sequence[Utterance], corpus: str
 ) -> tuple[Utterance, ...]:
     """What a side of a JSON fold describes."""
 
-    def meets(conditions: Mapping[str, Any], utterance: Utterance) -> bool:
-        speaker = (utterance.speaker or "").removeprefix(f"{corpus}/")
-        return (
-            ("speakers" not in conditions or speaker in conditions["speakers"])
-            and ("sentences" not in conditions or utterance.sentence in conditions["sentences"])
-            and (
-                "ids" not in conditions
-                or utterance.id.removeprefix(f"{corpus}/") in conditions["ids"]
-            )
-        )
+    def meeting(conditions: Mapping[str, Any]) -> list[Utterance]:
+        speakers = {f"{corpus}/{name}" for name in conditions.get("speakers", ())}
+        sentences = set(conditions.get("sentences", ()))
+        ids = {f"{corpus}/{name}" for name in conditions.get("ids", ())}
+        return [
+            utterance
+            for utterance in utterances
+            if ("speakers" not in conditions or utterance.speaker in speakers)
+            and ("sentences" not in conditions or utterance.sentence in sentences)
+            and ("ids" not in conditions or utterance.id in ids)
+        ]
 
-    without: Mapping[str, Any] | None = side.get("without")
-    return tuple(
-        utterance
-        for utterance in utterances
-        if meets(side, utterance) and (without is None or not meets(without, utterance))
-    )
+    without = {u.id for u in meeting(side["without"])} if "without" in side else set[str]()
+    return tuple(utterance for utterance in meeting(side) if utterance.id not in without)
 
 
 def _named(content: Mapping[str, Any], corpus: Corpus) -> Protocol:
     mapping = label_map(content["label_map"]) if content["label_map"] is not None else None
-    if mapping is not None:
-        emotions = mapping.emotions
-    else:
-        emotions = in_order(content["keep"]["emotions"])
+    emotions = in_order(content["keep"]["emotions"]) if mapping is None else mapping.emotions
     utterances, dropped = _in_scheme(corpus.utterances, emotions, mapping)
     folds: list[Fold] = []
     notes: list[str] = list(dropped)

@@ -61,7 +61,7 @@ ALIASES: Mapping[str, str] = {
     "surprised": "surprise",
     "xxx": "no_agreement",
 }
-"""Common spellings of the names in ``EMOTIONS``; compared in lower case, space and ``-`` as ``_``."""
+"""Common spellings of the emotions; compared in lower case, space and ``-`` as ``_``."""
 
 
 class UnknownLabelError(LookupError):

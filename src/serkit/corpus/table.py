@@ -2,6 +2,7 @@
 
 import csv
 import datetime
+import io
 import math
 import re
 from collections.abc import Callable, Iterable, Mapping
@@ -113,7 +114,7 @@ def read_table(
         >>> text = "file,start,end,speaker,emotion,arousal" + chr(10)
         >>> text += "call.wav,0,1.5,anna,joy,6" + chr(10)
         >>> _ = file.write_text(text)
-        >>> utterance = read_table(file, name="mine", scale=(1, 7)).utterances[0]
+        >>> utterance = read_table(file, name="mine", scale=(1.0, 7.0)).utterances[0]
         >>> utterance.id, utterance.speaker, utterance.emotion()
         ('mine/call.wav#0-1.5', 'mine/anna', 'happiness')
     """
@@ -150,11 +151,10 @@ def _csv_rows(path: Path) -> list[dict[str, Any]]:
         text = path.read_text(encoding="utf-8-sig")
     except UnicodeDecodeError as error:
         raise TableError(f"{path}: not UTF-8 ({error.reason}); save it as UTF-8") from error
-    lines = text.splitlines()
-    if not lines:
+    if not text.strip():
         raise TableError(f"{path}: empty; the first row has the names of the columns")
-    delimiter = max(",;\t", key=lines[0].count)
-    reader = csv.DictReader(lines, delimiter=delimiter)
+    delimiter = max(",;\t", key=text.split("\n", 1)[0].count)
+    reader = csv.DictReader(io.StringIO(text, newline=""), delimiter=delimiter)
     rows: list[dict[str, Any]] = []
     for number, row in enumerate(reader, start=2):
         if None in row or None in row.values():
@@ -224,6 +224,7 @@ class Gathered:
         file = _text(row.get("file"))
         if file is None:
             raise TableError(f"{where}: no file")
+        file = Path(file).as_posix()
         start = self._value(row, "start", seconds, where) or 0.0
         end = self._value(row, "end", seconds, where)
         if start < 0 or (end is not None and end <= start):

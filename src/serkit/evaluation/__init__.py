@@ -13,6 +13,7 @@ from serkit.evaluation.classification import (
     uar,
     war,
 )
+from serkit.evaluation.figures import LearningCurve
 from serkit.evaluation.interval import (
     Comparison,
     Interval,
@@ -27,7 +28,14 @@ from serkit.evaluation.predictions import (
     read_predictions,
     write_predictions,
 )
-from serkit.evaluation.results import RESULT_COLUMNS, read_results, result_rows, write_results
+from serkit.evaluation.report import read_learning_curve, write_report
+from serkit.evaluation.results import (
+    RESULT_COLUMNS,
+    read_results,
+    result_rows,
+    results_table,
+    write_results,
+)
 from serkit.evaluation.scores import Figure, Scores, compare_predictions, ensemble, score
 
 __all__ = [
@@ -38,6 +46,7 @@ __all__ = [
     "Confusion",
     "Figure",
     "Interval",
+    "LearningCurve",
     "Prediction",
     "PredictionsError",
     "Scores",
@@ -49,10 +58,12 @@ __all__ = [
     "macro_f1",
     "marked",
     "precision",
+    "read_learning_curve",
     "read_predictions",
     "read_results",
     "recall",
     "result_rows",
+    "results_table",
     "score",
     "speaker_bootstrap",
     "speaker_draws",
@@ -60,5 +71,6 @@ __all__ = [
     "uar",
     "war",
     "write_predictions",
+    "write_report",
     "write_results",
 ]

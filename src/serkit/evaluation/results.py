@@ -3,9 +3,11 @@
 import csv
 import io
 import math
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
+from serkit.evaluation.classification import DAGGER, marked
 from serkit.evaluation.interval import DRAWS
 from serkit.evaluation.predictions import Prediction, Seed, write_whole
 from serkit.evaluation.scores import Scores, ensemble, score
@@ -178,6 +180,115 @@ def read_results(path: str | Path) -> list[dict[str, str]]:
     if not rows:
         raise ValueError(f"{path}: the file holds no rows of results")
     return rows
+
+
+def results_table(paths: Iterable[str | Path]) -> str:
+    """Markdown tables of result files, one per corpus and protocol, for the README and the docs.
+
+    One line per recipe (its ``pooled`` row) and per ensemble. A heading says when a table holds
+    figures from one seed, a dagger that an emotion was absent, and columns that a study added stand
+    beside the recipe's name.
+
+    Args:
+        paths: Files as ``write_results`` writes them.
+
+    Raises:
+        FileNotFoundError: One of them does not exist.
+        ValueError: One of them has no rows, or lacks a column.
+
+    Example:
+        >>> import tempfile
+        >>> rows = [Prediction.of(seed=0, fold="one", file="a", speaker="s", emotion="anger",
+        ...                       emotions=("anger",), probabilities=[1.0])]
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     path = write_results(Path(folder) / "crnn.own.csv", result_rows(
+        ...         rows, recipe="crnn_own", system="crnn", corpus="own", protocol="loso",
+        ...         parameters=1234, train_seconds={0: 60.0}, commit="", date="2025-01-01"))
+        ...     print(results_table([path]))
+        ### own, loso (one seed: no difference in this table is a difference)
+        <BLANKLINE>
+        | system | recipe | seeds | UAR | 95 % over speakers | WAR | macro F1 | utterances \
+| speakers | parameters | date |
+        |---|---|---|---|---|---|---|---|---|---|---|
+        | crnn | crnn_own | 1 | 1.000 | 1 speaker, no interval | 1.000 | 1.000 | 1 | 1 | 1,234 \
+| 2025-01-01 |
+        <BLANKLINE>
+    """
+    tables: dict[tuple[str, str], list[dict[str, str]]] = {}
+    for path in paths:
+        for number, row in enumerate(read_results(path)):
+            missing = [column for column in RESULT_COLUMNS[:16] if column not in row]
+            if missing:
+                raise ValueError(f"{path}: row {number + 1} has no column {missing[0]!r}")
+            tables.setdefault((row["corpus"], row["protocol"]), []).append(row)
+    return "\n".join(_markdown(*key, rows) for key, rows in sorted(tables.items()))
+
+
+TABLE_COLUMNS = (
+    "system",
+    "recipe",
+    "seeds",
+    "UAR",
+    "95 % over speakers",
+    "WAR",
+    "macro F1",
+    "utterances",
+    "speakers",
+    "parameters",
+    "date",
+)
+
+
+def _markdown(corpus: str, protocol: str, rows: Sequence[Mapping[str, str]]) -> str:
+    def of(row: Mapping[str, str]) -> tuple[str, ...]:
+        extra = tuple(f"{name}: {row[name]}" for name in row if name not in RESULT_COLUMNS)
+        return (row["recipe"], row["system"], *extra)
+
+    seeds = Counter(of(row) for row in rows if row["seed"].isdecimal())
+    shown = [row for row in rows if not row["seed"].isdecimal()]
+    absent = sorted({name for row in shown for name in row.get("absent", "").split()})
+    one_seed = any(seeds[of(row)] <= 1 for row in shown)
+    title = f"### {corpus}, {protocol}"
+    if one_seed:
+        alone = all(seeds[of(row)] <= 1 for row in shown)
+        title += " (one seed: no difference in this table is a difference)" * alone
+        title += " (some rows from one seed: no difference to them is a difference)" * (not alone)
+    lines = [title, "", _line(TABLE_COLUMNS), "|" + "---|" * len(TABLE_COLUMNS)]
+    for row in shown:
+        recipe, _, *extra = of(row)
+        name = row["seed"] if row["seed"] != "pooled" else str(seeds[of(row)])
+        spread = f" ± {float(row['uar_sd']):.3f}" if row.get("uar_sd") else ""
+        num_speakers = int(row["num_speakers"])
+        interval = (
+            f"[{float(row['uar_low']):.3f}, {float(row['uar_high']):.3f}]"
+            if row["uar_low"]
+            else f"{num_speakers} speaker{'s' * (num_speakers != 1)}, no interval"
+        )
+        cells = (
+            row["system"],
+            recipe + (f" ({'; '.join(extra)})" if extra else ""),
+            name,
+            _shown(row["uar"], row.get("absent", "")) + spread,
+            interval,
+            _shown(row["war"]),
+            _shown(row["macro_f1"]),
+            row["num_utterances"],
+            row["num_speakers"],
+            f"{int(row['parameters']):,}" if row["parameters"] else "",
+            row["date"],
+        )
+        lines.append(_line(cells))
+    if absent:
+        lines += ["", f"{DAGGER} averaged without {', '.join(absent)}: no test utterance has it."]
+    return "\n".join([*lines, ""])
+
+
+def _line(cells: Iterable[str]) -> str:
+    return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
+
+
+def _shown(figure: str, absent: str = "") -> str:
+    return marked(float(figure) if figure else math.nan, absent.split())
 
 
 def _rounded(value: float | None) -> str | float:

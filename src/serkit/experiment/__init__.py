@@ -1,16 +1,14 @@
 """Corpus, protocol, system and seeds become rows, predictions and a report."""
 
-from serkit.experiment.run import (
-    Experiment,
+from serkit.experiment.folder import (
     ExperimentError,
     Finished,
     FoldRecord,
-    Refit,
-    UnknownFoldError,
     gather,
     read_experiment,
     rows_of,
 )
+from serkit.experiment.run import Experiment, Refit, UnknownFoldError
 from serkit.experiment.settings import (
     Resolved,
     SettingError,

@@ -19,7 +19,7 @@ import dataclasses
 import hashlib
 import importlib.metadata
 import json
-import re
+import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -31,13 +31,22 @@ import numpy as np
 import torch
 
 from serkit.corpus import Corpus, Fold, Protocol, Utterance, check
-from serkit.evaluation import (
-    Prediction,
-    read_predictions,
-    result_rows,
-    uar,
-    write_predictions,
-    write_results,
+from serkit.corpus.audit import equal_audio
+from serkit.evaluation import Prediction, uar, write_predictions
+from serkit.experiment.folder import (
+    DURATIONS,
+    EXPERIMENT,
+    FOLD,
+    FORMAT,
+    PREDICTIONS,
+    ExperimentError,
+    Finished,
+    FoldRecord,
+    fold_folder,
+    gather,
+    is_finished,
+    read_experiment,
+    recipe_name,
 )
 from serkit.experiment.settings import configure, system_class
 from serkit.experiment.watch import Watch
@@ -59,65 +68,10 @@ gradient has no use for a development side and is always trained ``"full"``.
 """
 
 ANNEALED = ("cosine", "one_cycle")
-FORMAT = 1
-EXPERIMENT, PREDICTIONS, RESULTS, REPORT, FOLD = (
-    "experiment.json",
-    "predictions.csv",
-    "results.csv",
-    "report.html",
-    "fold.json",
-)
-
-
-class ExperimentError(ValueError):
-    """An experiment that cannot be run, gone on with, or read."""
 
 
 class UnknownFoldError(LookupError):
     """A fold that the protocol does not have."""
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class FoldRecord:
-    """What is known of a finished fold beside its predictions."""
-
-    seed: int
-    fold: str
-    train_seconds: float
-    """Preparing, training and scoring on development speakers; the selection run included."""
-    epochs: int
-    """Trained for; 0 where nothing is trained by gradient."""
-    best_epoch: int
-    """Whose weights were kept."""
-    development: Mapping[str, float]
-    """Development scores of the epoch chosen; empty where nothing was chosen."""
-    parameters: int
-    num_train: int
-    num_development: int
-    """Utterances that chose the epoch; 0 where they were trained on."""
-    num_test: int
-    num_speakers: int
-    """Speakers of the test side."""
-    trained_on: str
-    """``"training"``, or ``"training and development"``."""
-    dropped: Mapping[str, str]
-    """Utterances of this fold without a usable waveform, and why."""
-    commit: str
-    date: str
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Finished:
-    """What stands in an experiment's folder."""
-
-    folder: Path
-    records: tuple[FoldRecord, ...]
-    """One per finished fold and seed."""
-    predictions: tuple[Prediction, ...]
-    """Of all finished folds."""
-    rows: tuple[dict[str, str | int | float], ...]
-    """Results over complete seeds; none before one seed has all its folds."""
-    report: Path | None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -177,7 +131,8 @@ class Experiment:
         for name in self.folds:
             if name not in by_name:
                 raise UnknownFoldError(
-                    f"{self.protocol.name} has no fold {name!r}; its folds are {', '.join(by_name)}."
+                    f"{self.protocol.name} has no fold {name!r}; "
+                    f"its folds are {', '.join(by_name)}."
                 )
         return tuple(by_name[name] for name in self.folds or by_name)
 
@@ -287,6 +242,7 @@ def _run_fold(
     epochs = best_epoch = 0
     seconds = 0.0  # of preparing and of epochs, also those of a process that was stopped
     development: Mapping[str, float] = {}
+    system: Any = None
     runs: list[Run] = []
     if learns and refit != "full":  # choose the epoch on the development side
         watch.fold_begins(seed=seed, fold=fold.name, num_epochs=settings.epochs)
@@ -308,9 +264,7 @@ def _run_fold(
     else:
         follow = ()
     if refit != "no" or not learns:  # train on everybody who is not tested
-        watch.fold_begins(
-            seed=seed, fold=fold.name, num_epochs=settings.epochs if learns else 0
-        )
+        watch.fold_begins(seed=seed, fold=fold.name, num_epochs=settings.epochs if learns else 0)
         runs.append(run_in(folder))
         system, prepared = system_for(everyone.train)
         seconds += prepared
@@ -354,10 +308,10 @@ def _run_fold(
     _ = save(system, folder, card=_card(experiment, fold, trained, record))
     write_json(folder / FOLD, record)
     durations = {name: round(value, 3) for name, value in waveforms.durations().items()}
-    write_json(folder / "durations.json", {row.file: durations[row.file] for row in rows})
+    write_json(folder / DURATIONS, {row.file: durations[row.file] for row in rows})
+    _ = write_predictions(folder / PREDICTIONS, rows)
     for run in runs:
         run.finish()
-    _ = write_predictions(folder / PREDICTIONS, rows)
     scored = uar([r.emotion for r in rows], [r.predicted for r in rows], emotions, absent="skip")
     watch.fold_ends(seed=seed, fold=fold.name, uar=scored, seconds=record.train_seconds)
 
@@ -390,7 +344,7 @@ def selector(
 
     def scores(system: Any) -> dict[str, float]:
         posterior = system.posterior(heard).double().cpu().numpy()
-        predicted = [emotions[index] for index in posterior.argmax(1)]
+        predicted = [emotions[int(index)] for index in posterior.argmax(1)]
         of_reference = posterior[np.arange(len(reference)), reference]
         return {
             "uar": uar(words, predicted, emotions, absent="skip"),
@@ -444,7 +398,9 @@ def _card(
     return {
         "recipe": recipe_name(experiment.recipe, experiment.changed),
         "corpus": experiment.corpus.name,
-        "licence": passport.licence if passport else "that of the corpus, which serkit does not know",
+        "licence": passport.licence
+        if passport
+        else "that of the corpus, which serkit does not know",
         "citation": passport.citation if passport else "",
         "protocol": experiment.protocol.name,
         "labelled": experiment.protocol.labelled,
@@ -460,32 +416,7 @@ def _card(
     }
 
 
-# ------------------------------------------------------------------------- the experiment's folder
-
-
-def fold_folder(out: Path, seed: int, fold: str) -> Path:
-    """Where a fold of a seed stands.
-
-    Example:
-        >>> fold_folder(Path("out"), 0, "P1 x Q2").as_posix()
-        'out/seed0/fold-P1_x_Q2'
-    """
-    return out / f"seed{seed}" / f"fold-{re.sub(r'[^A-Za-z0-9.+-]', '_', fold)}"
-
-
-def is_finished(folder: Path) -> bool:
-    """Whether a fold's predictions are on disk."""
-    return (folder / PREDICTIONS).is_file() and (folder / FOLD).is_file()
-
-
-def recipe_name(recipe: str, changed: Sequence[str]) -> str:
-    """The recipe as it stands in rows: ``+set`` says that settings were tried by hand.
-
-    Example:
-        >>> recipe_name("crnn_emodb", ["epochs=3"])
-        'crnn_emodb+set'
-    """
-    return f"{recipe or 'none'}{'+set' if changed else ''}"
+# ------------------------------------------------------------------------------ experiment.json
 
 
 def commit_name() -> str:
@@ -500,6 +431,7 @@ def describe(experiment: Experiment, config: Any) -> dict[str, Any]:
     """``experiment.json``: what was run, on what, with which settings."""
     corpus, protocol = experiment.corpus, experiment.protocol
     passport = corpus.passport
+    used = {u.id: u for f in protocol.folds for side in f.sides.values() for u in side}.values()
     members = json.dumps(
         [[f.name, *([u.id for u in side] for side in f.sides.values())] for f in protocol.folds]
     )
@@ -524,6 +456,7 @@ def describe(experiment: Experiment, config: Any) -> dict[str, Any]:
             "citation": passport.citation if passport else "",
             "num_utterances": len(corpus.utterances),
             "problems": list(corpus.problems),
+            "duplicates": [", ".join(u.id for u in group) for group in equal_audio(used)],
         },
         "protocol": {
             "name": protocol.name,
@@ -538,6 +471,7 @@ def describe(experiment: Experiment, config: Any) -> dict[str, Any]:
                     "name": fold.name,
                     **{name: len(side) for name, side in fold.sides.items()},
                     "test_speakers": sorted({u.speaker or "unknown" for u in fold.test}),
+                    "test_sentences_heard": _sentences_heard(fold),
                 }
                 for fold in protocol.folds
             ],
@@ -545,123 +479,16 @@ def describe(experiment: Experiment, config: Any) -> dict[str, Any]:
         "seeds": list(experiment.seeds),
         "folds": [fold.name for fold in experiment.chosen_folds],
         "environment": environment(),
+        "command": [Path(sys.argv[0]).name, *sys.argv[1:]],
         "git": git_state(),
         "date": _now(),
     }
 
 
-def read_experiment(out: Path) -> dict[str, Any]:
-    """``experiment.json`` of a folder.
-
-    Raises:
-        ExperimentError: There is none, or it is of a format not known.
-    """
-    path = out / EXPERIMENT
-    if not path.is_file():
-        raise ExperimentError(
-            f"{out} is not the folder of an experiment: it has no {EXPERIMENT}. "
-            "serkit train ... --out DIR makes one."
-        )
-    try:
-        described = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise ExperimentError(f"{path} is not valid JSON: {error}") from error
-    if not isinstance(described, dict) or described.get("format") != FORMAT:
-        raise ExperimentError(f"{path}: its format is not {FORMAT}; a newer serkit may read it.")
-    return described
-
-
-def gather(out: Path, *, report: bool = False) -> Finished:
-    """Put all finished folds of a folder together: ``predictions.csv`` and ``results.csv``.
-
-    Rows of results are made of complete seeds only: those with every fold of the protocol, or,
-    where the experiment was asked for some folds, with all of these.
-
-    Args:
-        out: The experiment's folder.
-        report: Write ``report.html`` too.
-    """
-    described = read_experiment(out)
-    of_protocol = [fold["name"] for fold in described["protocol"]["folds"]]
-    order = {name: place for place, name in enumerate(of_protocol)}
-    found: list[tuple[FoldRecord, list[Prediction]]] = []
-    for path in sorted(out.glob(f"seed*/fold-*/{FOLD}")):
-        if is_finished(path.parent):
-            record = FoldRecord(**json.loads(path.read_text(encoding="utf-8")))
-            found.append((record, read_predictions(path.parent / PREDICTIONS)))
-    found.sort(key=lambda pair: (pair[0].seed, order[pair[0].fold]))
-    records = tuple(record for record, _ in found)
-    predictions = tuple(row for _, rows in found for row in rows)
-    rows = tuple(rows_of(described, records, predictions))
-    if predictions:
-        _ = write_predictions(out / PREDICTIONS, predictions)
-    if rows:
-        _ = write_results(out / RESULTS, rows)
-    written: Path | None = None
-    if report and rows:
-        from serkit.experiment.paper import report_of  # matplotlib is slow to start
-
-        written = report_of(out, described, records, predictions)
-    return Finished(
-        folder=out, records=records, predictions=predictions, rows=rows, report=written
-    )
-
-
-def complete(
-    described: Mapping[str, Any], records: Sequence[FoldRecord], *, whole: bool = False
-) -> tuple[set[int], set[str]]:
-    """The seeds that have all their folds, and these folds.
-
-    Args:
-        described: ``experiment.json``.
-        records: The finished folds.
-        whole: Only the whole protocol counts, not the folds that were asked for.
-    """
-    of_protocol = {fold["name"] for fold in described["protocol"]["folds"]}
-    done: dict[int, set[str]] = {}
-    for record in records:
-        done.setdefault(record.seed, set()).add(record.fold)
-    for asked in (of_protocol,) if whole else (of_protocol, set(described["folds"])):
-        seeds = {seed for seed, folds in done.items() if folds >= asked}
-        if seeds:
-            return seeds, asked
-    return set(), of_protocol
-
-
-def rows_of(
-    described: Mapping[str, Any],
-    records: Sequence[FoldRecord],
-    predictions: Sequence[Prediction],
-    *,
-    whole: bool = False,
-    extra: Mapping[str, str | int | float] | None = None,
-) -> list[dict[str, str | int | float]]:
-    """Rows of results over complete seeds; see ``complete``."""
-    seeds, folds = complete(described, records, whole=whole)
-    records = [record for record in records if record.seed in seeds and record.fold in folds]
-    if not records:
-        return []
-    identity = described["identity"]
-    name = described["protocol"]["name"]
-    of_protocol = len(described["protocol"]["folds"])
-    if len(folds) < of_protocol:
-        name = f"{name} ({len(folds)} of {of_protocol} folds)"
-    seconds: dict[int | str, float] = {}
-    for record in records:
-        seconds[record.seed] = seconds.get(record.seed, 0.0) + record.train_seconds
-    commits = sorted({record.commit for record in records} - {""})
-    return result_rows(
-        [row for row in predictions if row.seed in seeds and row.fold in folds],
-        recipe=recipe_name(identity["recipe"], identity["set"]),
-        system=identity["system"],
-        corpus=described["corpus"]["name"],
-        protocol=name,
-        parameters=max(record.parameters for record in records),
-        train_seconds=seconds,
-        commit=" ".join(commits),
-        date=max(record.date for record in records)[:10],
-        extra={"refit": identity["refit"], **(extra or {})},
-    )
+def _sentences_heard(fold: Fold) -> int:
+    """Test utterances whose sentence is also trained on, or chosen on."""
+    heard = {u.sentence for u in (*fold.train, *fold.development)} - {None}
+    return sum(u.sentence in heard for u in fold.test)
 
 
 def _apart(name: str, before: Mapping[str, Any], now: Mapping[str, Any]) -> str:

@@ -25,15 +25,15 @@ from serkit.evaluation import (
     write_results,
 )
 from serkit.evaluation.predictions import write_whole
-from serkit.experiment.run import (
-    Experiment,
+from serkit.experiment.folder import (
+    EXPERIMENT,
     Finished,
-    Refit,
     complete,
     gather,
     read_experiment,
     rows_of,
 )
+from serkit.experiment.run import Experiment, Refit
 from serkit.experiment.settings import configure, system_class
 from serkit.experiment.watch import ConsoleWatch, console_watch
 from serkit.trainer import Settings
@@ -158,7 +158,9 @@ def _place(
     repository = path.parents[1]
     corpora = sorted({recipe.corpus for recipe in recipes})
     if len(corpora) != 1:
-        raise RecipeError(f"{path.name}: one recipe file reads one corpus, not {', '.join(corpora)}")
+        raise RecipeError(
+            f"{path.name}: one recipe file reads one corpus, not {', '.join(corpora)}"
+        )
     root = Path(os.environ.get(CORPORA_VARIABLE, repository.parent / "shared" / "corpora"))
     parser = argparse.ArgumentParser(
         prog=path.name, description="Run a recipe; go on where it stopped."
@@ -231,8 +233,8 @@ def _covers(now: Iterable[Prediction], table: Path, watch: ConsoleWatch) -> bool
     lost = {(r.seed, r.fold) for r in read_predictions(table)} - {(r.seed, r.fold) for r in now}
     if lost:
         watch.say(
-            f"{table.name} holds {len(lost)} folds that are not finished here and is left as it is; "
-            "remove it to begin anew"
+            f"{table.name} holds {len(lost)} folds that are not finished here and is left as it "
+            "is; remove it to begin anew"
         )
     return not lost
 
@@ -248,7 +250,7 @@ def _write_ablation(
     done: dict[str, Finished] = {}
     for name, recipe in rows.items():
         out = place.out_of(recipe)
-        if (out / "experiment.json").is_file():
+        if (out / EXPERIMENT).is_file():
             finished = gather(out)
             if finished.predictions:
                 done[name] = finished
@@ -309,9 +311,7 @@ def _ablation_rows(
         "mmac_per_second": _mmac(recipe, emotions),
         "minutes_per_fold": round(sum(spent) / len(spent) / 60, 2),
     }
-    rows = rows_of(
-        described, finished.records, finished.predictions, whole=True, extra=extra
-    )
+    rows = rows_of(described, finished.records, finished.predictions, whole=True, extra=extra)
     return [
         {"row": name, **row, **_difference(name, row["seed"] == "pooled", done, reference)}
         for row in rows
@@ -326,10 +326,10 @@ def _difference(
     )
     if not is_pooled or reference is None or reference not in done:
         return empty
-    sides = [_complete_predictions(done[row]) for row in (name, reference)]
-    if not all(sides):
+    first, second = (_complete_predictions(done[row]) for row in (name, reference))
+    if not first or not second:
         return empty
-    found = compare_predictions(*sides)
+    found = compare_predictions(first, second)
     return {
         "against": reference,
         "difference": round(found.difference, 4),

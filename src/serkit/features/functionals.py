@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 from jaxtyping import Float, Float32
 
+from serkit.corpus import MissingExtraError
+
 if TYPE_CHECKING:
     from opensmile import Smile
 
@@ -28,10 +30,6 @@ SHORTEST = 0.06
 
 MEMORY = 128 * 2**20
 """Bytes of functionals remembered in this process: about 5000 utterances of ``ComParE_2016``."""
-
-
-class MissingExtraError(ImportError):
-    """openSMILE is not installed."""
 
 
 class Memory:

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 Planes = Literal["static", "deltas"]
 
+TRIM_MARGIN = 10  # frames, 0.1 s, kept on either side of speech
 WARP_LIMIT = 4800.0  # Hz; below it vocal-tract warping is a plain scaling
 
 
@@ -128,7 +129,9 @@ class LogMel(nn.Module):
     samples, without centring: ``T = 1 + floor((N - win_length) / hop_length)``, so that no frame
     looks past the end. The spectrum has ``n_fft`` points (zero-padded on the right); ``num_mels``
     triangular filters of height 1 stand equally spaced on the mel scale from 0 Hz to half the
-    sample rate. Utterances under ``min_samples`` are lengthened with zeros, which count.
+    sample rate. Utterances under ``min_samples`` are lengthened with zeros, which count. With
+    ``trim`` the silence before and after speech is left out: frames more than so many dB below the
+    loudest one, but for 0.1 s next to the speech.
 
     Example:
         >>> log_mel = LogMel(num_mels=40, planes="deltas")
@@ -148,6 +151,7 @@ class LogMel(nn.Module):
         num_mels: int = 40,
         planes: Planes = "deltas",
         level: Literal["utterance", "none"] = "utterance",
+        trim: float = 0.0,  # dB below the loudest frame; 0 keeps everything
         sample_rate: int = 16000,
         win_length: int = 400,  # samples, 25 ms
         hop_length: int = 160,  # samples, 10 ms
@@ -157,6 +161,7 @@ class LogMel(nn.Module):
         super().__init__()
         self.planes = planes
         self.level = level
+        self.trim = trim
         self.sample_rate = sample_rate
         self.win_length = win_length
         self.hop_length = hop_length
@@ -181,6 +186,7 @@ class LogMel(nn.Module):
             "num_mels": self.filters.shape[1],
             "planes": self.planes,
             "level": self.level,
+            "trim": self.trim,
             "sample_rate": self.sample_rate,
             "win_length": self.win_length,
             "hop_length": self.hop_length,
@@ -194,7 +200,7 @@ class LogMel(nn.Module):
         }
 
     def num_frames(self, num_samples: Int[Tensor, " B"]) -> Int[Tensor, " B"]:
-        """Frames of utterances of so many samples."""
+        """Frames of utterances of so many samples, before ``trim``."""
         length = num_samples.clamp(min=self.min_samples)
         return 1 + (length - self.win_length) // self.hop_length
 
@@ -214,12 +220,19 @@ class LogMel(nn.Module):
         num_frames = self.num_frames(num_samples)
         is_sample = valid(num_samples, waveform.shape[1])
         waveform = waveform.masked_fill(~is_sample, 0.0)
-        if self.level == "utterance":
-            waveform = self._levelled(waveform, is_sample, num_samples)
         missing = self.min_samples - waveform.shape[1]
         if missing > 0:
             waveform = nn.functional.pad(waveform, (0, missing))
-        windows = waveform.unfold(1, self.win_length, self.hop_length) * self.window
+            is_sample = nn.functional.pad(is_sample, (0, missing))
+        if self.level == "utterance":
+            levelled = self._levelled(waveform, is_sample, num_samples)
+        else:
+            levelled = waveform
+        windows = levelled.unfold(1, self.win_length, self.hop_length)
+        if self.trim:
+            first, num_frames = self.speech(waveform, num_frames)
+            windows = self._from(windows, first, int(num_frames.max()))
+        windows = windows * self.window
         spectrum = torch.fft.rfft(windows, n=self.n_fft)
         power = spectrum.real.square() + spectrum.imag.square()
         if alpha is None:
@@ -232,6 +245,36 @@ class LogMel(nn.Module):
             return static.unsqueeze(1), num_frames
         delta = deltas(static, num_frames)
         return torch.stack([static, delta, deltas(delta, num_frames)], dim=1), num_frames
+
+    def speech(
+        self, waveform: Float[Tensor, "B N"], num_frames: Int[Tensor, " B"]
+    ) -> tuple[Int[Tensor, " B"], Int[Tensor, " B"]]:
+        """First frame of speech, and frames from there to the end of speech.
+
+        Args:
+            waveform: samples, 0 where they are padding.
+            num_frames: valid frames per utterance.
+        """
+        # From the samples as they are, so that company in a batch cannot move the edges.
+        energy = waveform.unfold(1, self.win_length, self.hop_length).square().sum(2)
+        is_valid = valid(num_frames, energy.shape[1])
+        energy = energy.masked_fill(~is_valid, 0.0)
+        loudest = energy.amax(1, keepdim=True)
+        is_speech = (is_valid & (energy >= loudest * 10 ** (-self.trim / 10))).int()
+        first = is_speech.argmax(1)
+        final = energy.shape[1] - 1 - is_speech.flip(1).argmax(1)
+        first = (first - TRIM_MARGIN).clamp(min=0)
+        final = (final + TRIM_MARGIN).minimum(num_frames - 1)
+        return first, final - first + 1
+
+    @staticmethod
+    def _from(
+        windows: Float[Tensor, "B T W"], first: Int[Tensor, " B"], total: int
+    ) -> Float[Tensor, "B U W"]:
+        """``total`` windows of each utterance from its first one on."""
+        index = first.unsqueeze(1) + torch.arange(total, device=first.device)
+        index = index.clamp(max=windows.shape[1] - 1)
+        return windows.gather(1, index.unsqueeze(2).expand(-1, -1, windows.shape[2]))
 
     @staticmethod
     def _levelled(

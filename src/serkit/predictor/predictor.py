@@ -18,7 +18,8 @@ from serkit.corpus.utterance import Rating, Seconds
 from serkit.systems import System
 from serkit.trainer import checkpoint
 
-Waveform = Float32[np.ndarray, " N"]
+Waveform = Float32[np.ndarray, " _"]
+"""Mono samples; each of a list has its own length."""
 
 SHORTEST_HEARD = 0.1  # s; shorter than a vowel, and fewer frames than a network's pooling needs
 WINDOW = 8  # batches that are read before they are ordered by length

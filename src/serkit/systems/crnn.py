@@ -103,6 +103,8 @@ class Config:
     """Mel bins per frame."""
     level: Literal["utterance", "none"] = "utterance"
     """Bring each utterance to mean 0 and deviation 1, or leave its amplitude."""
+    trim: float = 0.0
+    """Leave out silence before and after speech: dB below the loudest frame; 0 keeps it."""
     size: Literal["default", "small", "acrnn"] = "default"
     """Widths of the network."""
     dropout: float = 0.3
@@ -120,6 +122,8 @@ class Config:
                 f"kernel_widths: {len(self.kernel_widths)} widths cannot share {channels} filters "
                 "equally; give 1, 2, 4 or 8 widths"
             )
+        if not 0 <= self.trim < 200:
+            raise ValueError(f"trim: {self.trim} must be at least 0 and below 200 dB")
         if not 0 <= self.dropout < 1:
             raise ValueError(f"dropout: {self.dropout} must be at least 0 and below 1")
 
@@ -230,6 +234,7 @@ class CRNN(nn.Module):
             num_mels=config.num_mels,
             planes=config.planes,
             level=config.level,
+            trim=config.trim,
             sample_rate=SAMPLE_RATE,
         )
         # Statistics of the training side; see prepare.
@@ -439,12 +444,25 @@ class CRNN(nn.Module):
         samples = torch.from_numpy(waveform).to(self.mean).unsqueeze(0)
         hidden, num_hidden = self.hidden(samples, torch.tensor([len(waveform)]))
         total, duration = int(num_hidden), len(waveform) / SAMPLE_RATE
+        begin, span = self._span(samples)
         ends = [*np.arange(every, duration, every).tolist(), duration]
-        counts = [max(1, min(total, round(total * end / duration))) for end in ends[:-1]] + [total]
+        heard = [round(total * (end - begin) / span) for end in ends[:-1]] + [total]
+        counts = [max(1, min(total, count)) for count in heard]
         summaries = [self.summarise(hidden[:, :count], torch.tensor([count])) for count in counts]
         scores = self.head(torch.cat(summaries)).softmax(1).float()
         self.train(was_training)
         return ends, scores
+
+    def _span(self, waveform: Float[Tensor, "1 N"]) -> tuple[float, float]:
+        """Where the frames begin in the utterance, and how long they last, in seconds."""
+        num_samples = waveform.shape[1]
+        if not self.config.trim:
+            return 0.0, num_samples / SAMPLE_RATE
+        num_frames = self.log_mel.num_frames(torch.tensor([num_samples]))
+        padded = nn.functional.pad(waveform, (0, max(0, self.log_mel.min_samples - num_samples)))
+        first, count = self.log_mel.speech(padded, num_frames)
+        second = self.log_mel.hop_length / SAMPLE_RATE
+        return int(first) * second, int(count) * second
 
     @classmethod
     def multiply_accumulates(cls, config: Config, *, frames: int = 100) -> int:

@@ -16,7 +16,7 @@ openSMILE is licensed for non-commercial use only, and so is a model that needs 
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, NoReturn
+from typing import Any, ClassVar, Literal, NoReturn
 
 import numpy as np
 import torch
@@ -51,6 +51,8 @@ class Config:
     """openSMILE's name of the set of functionals."""
     complexity: float | None = None
     """The machine's C; None takes the value for the feature set from ``COMPLEXITY``."""
+    class_weight: Literal["none", "balanced"] = "none"
+    """Let every utterance pull alike, or every emotion: n / (C n_k) for each of its utterances."""
 
     def __post_init__(self) -> None:
         """Refuse what cannot be built."""
@@ -161,6 +163,7 @@ class OpenSmileSVM(nn.Module):
         standardised = self._standardise(heard.to(self.mean)).masked_fill(is_constant, 0.0)
         machine = LinearSVC(
             C=self.config.complexity or COMPLEXITY[self.config.feature_set],
+            class_weight="balanced" if self.config.class_weight == "balanced" else None,
             dual="auto",
             max_iter=20_000,
             random_state=0,

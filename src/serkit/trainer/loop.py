@@ -61,10 +61,10 @@ class Settings:
     Example:
         >>> Settings(epochs=60, schedule="one_cycle").schedule
         'one_cycle'
-        >>> Settings(mixup=-1)
+        >>> Settings(mixup=-1.0)
         Traceback (most recent call last):
         ...
-        ValueError: mixup: -1 must be 0 (off) or above
+        ValueError: mixup: -1.0 must be 0 (off) or above
     """
 
     epochs: int = 40
@@ -266,10 +266,11 @@ def collate(
     targets = np.zeros((len(batch), num_emotions), dtype=np.float32)
     targets[np.arange(len(batch)), [stretch.example.emotion for stretch in batch]] = 1.0
     if mixup > 0:
+        share = float(generator.beta(mixup, mixup))
         waveforms, targets = mix(
             waveforms,
             targets,
-            share=float(generator.beta(mixup, mixup)),
+            share=max(share, 1 - share),  # whose length it has is also the louder of the two
             partner=generator.permutation(len(batch)).tolist(),
         )
     lengths = np.array([len(waveform) for waveform in waveforms])
@@ -308,8 +309,8 @@ def mix(
         >>> loud, soft = np.full(4, 0.8, np.float32), np.full(2, 0.2, np.float32)
         >>> targets = np.eye(2, dtype=np.float32)
         >>> mixed, _ = mix([loud, -soft], targets, share=0.75, partner=[1, 0])
-        >>> [waveform.round(3).tolist() for waveform in mixed]
-        [[0.4, 0.4, 0.4, 0.4], [-0.1, -0.1]]
+        >>> print(*(waveform.round(3) for waveform in mixed))
+        [0.4 0.4 0.4 0.4] [-0.1 -0.1]
     """
     level = [max(float(np.sqrt(np.mean(np.square(w)))), 1e-8) for w in waveforms]
     mixed = [

@@ -15,7 +15,6 @@ from typing import Any
 
 import torch
 
-
 PACKAGES = ("serkit", "torch", "accelerate", "numpy", "scikit-learn", "soundfile", "soxr")
 """Whose versions may move a number."""
 

@@ -1,0 +1,210 @@
+"""The folder of an experiment, read: finished folds, their predictions, rows of results."""
+
+import json
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from serkit.evaluation import (
+    Prediction,
+    read_predictions,
+    result_rows,
+    write_predictions,
+    write_results,
+)
+
+FORMAT = 1
+EXPERIMENT, PREDICTIONS, RESULTS, REPORT, FOLD, DURATIONS = (
+    "experiment.json",
+    "predictions.csv",
+    "results.csv",
+    "report.html",
+    "fold.json",
+    "durations.json",
+)
+
+
+class ExperimentError(ValueError):
+    """An experiment that cannot be run, gone on with, or read."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class FoldRecord:
+    """What is known of a finished fold beside its predictions."""
+
+    seed: int
+    fold: str
+    train_seconds: float
+    """Preparing, training and scoring on development speakers; the selection run included."""
+    epochs: int
+    """Trained for; 0 where nothing is trained by gradient."""
+    best_epoch: int
+    """Whose weights were kept."""
+    development: Mapping[str, float]
+    """Development scores of the epoch chosen; empty where nothing was chosen."""
+    parameters: int
+    num_train: int
+    num_development: int
+    """Utterances that chose the epoch; 0 where they were trained on."""
+    num_test: int
+    num_speakers: int
+    """Speakers of the test side."""
+    trained_on: str
+    """``"training"``, or ``"training and development"``."""
+    dropped: Mapping[str, str]
+    """Utterances of this fold without a usable waveform, and why."""
+    commit: str
+    date: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Finished:
+    """What stands in an experiment's folder."""
+
+    folder: Path
+    records: tuple[FoldRecord, ...]
+    """One per finished fold and seed."""
+    predictions: tuple[Prediction, ...]
+    """Of all finished folds."""
+    rows: tuple[dict[str, str | int | float], ...]
+    """Results over complete seeds; none before one seed has all its folds."""
+    report: Path | None
+
+
+def fold_folder(out: Path, seed: int, fold: str) -> Path:
+    """Where a fold of a seed stands.
+
+    Example:
+        >>> fold_folder(Path("out"), 0, "P1 x Q2").as_posix()
+        'out/seed0/fold-P1_x_Q2'
+    """
+    return out / f"seed{seed}" / f"fold-{re.sub(r'[^A-Za-z0-9.+-]', '_', fold)}"
+
+
+def is_finished(folder: Path) -> bool:
+    """Whether a fold's predictions are on disk."""
+    return (folder / PREDICTIONS).is_file() and (folder / FOLD).is_file()
+
+
+def recipe_name(recipe: str, changed: Sequence[str]) -> str:
+    """The recipe as it stands in rows: ``+set`` says that settings were tried by hand.
+
+    Example:
+        >>> recipe_name("crnn_emodb", ["epochs=3"])
+        'crnn_emodb+set'
+    """
+    return f"{recipe or 'none'}{'+set' if changed else ''}"
+
+
+def read_experiment(out: Path) -> dict[str, Any]:
+    """``experiment.json`` of a folder.
+
+    Raises:
+        ExperimentError: There is none, or it is of a format not known.
+    """
+    path = out / EXPERIMENT
+    if not path.is_file():
+        raise ExperimentError(
+            f"{out} is not the folder of an experiment: it has no {EXPERIMENT}. "
+            "serkit train ... --out DIR makes one."
+        )
+    try:
+        described = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise ExperimentError(f"{path} is not valid JSON: {error}") from error
+    if not isinstance(described, dict) or described.get("format") != FORMAT:
+        raise ExperimentError(f"{path}: its format is not {FORMAT}; a newer serkit may read it.")
+    return described
+
+
+def gather(out: Path, *, report: bool = False) -> Finished:
+    """Put all finished folds of a folder together: ``predictions.csv`` and ``results.csv``.
+
+    Rows of results are made of complete seeds only: those with every fold of the protocol, or,
+    where the experiment was asked for some folds, with all of these.
+
+    Args:
+        out: The experiment's folder.
+        report: Write ``report.html`` too.
+    """
+    described = read_experiment(out)
+    of_protocol = [fold["name"] for fold in described["protocol"]["folds"]]
+    order = {name: place for place, name in enumerate(of_protocol)}
+    found: list[tuple[FoldRecord, list[Prediction]]] = []
+    for path in sorted(out.glob(f"seed*/fold-*/{FOLD}")):
+        if is_finished(path.parent):
+            record = FoldRecord(**json.loads(path.read_text(encoding="utf-8")))
+            found.append((record, read_predictions(path.parent / PREDICTIONS)))
+    found.sort(key=lambda pair: (pair[0].seed, order[pair[0].fold]))
+    records = tuple(record for record, _ in found)
+    predictions = tuple(row for _, rows in found for row in rows)
+    rows = tuple(rows_of(described, records, predictions))
+    if predictions:
+        _ = write_predictions(out / PREDICTIONS, predictions)
+    if rows:
+        _ = write_results(out / RESULTS, rows)
+    written: Path | None = None
+    if report and rows:
+        from serkit.experiment.summary import report_of  # matplotlib is slow to start
+
+        written = report_of(out, described, records, predictions)
+    return Finished(folder=out, records=records, predictions=predictions, rows=rows, report=written)
+
+
+def complete(
+    described: Mapping[str, Any], records: Sequence[FoldRecord], *, whole: bool = False
+) -> tuple[set[int], set[str]]:
+    """The seeds that have all their folds, and these folds.
+
+    Args:
+        described: ``experiment.json``.
+        records: The finished folds.
+        whole: Only the whole protocol counts, not the folds that were asked for.
+    """
+    of_protocol = {fold["name"] for fold in described["protocol"]["folds"]}
+    done: dict[int, set[str]] = {}
+    for record in records:
+        done.setdefault(record.seed, set()).add(record.fold)
+    for asked in (of_protocol,) if whole else (of_protocol, set(described["folds"])):
+        seeds = {seed for seed, folds in done.items() if folds >= asked}
+        if seeds:
+            return seeds, asked
+    return set(), of_protocol
+
+
+def rows_of(
+    described: Mapping[str, Any],
+    records: Sequence[FoldRecord],
+    predictions: Sequence[Prediction],
+    *,
+    whole: bool = False,
+    extra: Mapping[str, str | int | float] | None = None,
+) -> list[dict[str, str | int | float]]:
+    """Rows of results over complete seeds; see ``complete``."""
+    seeds, folds = complete(described, records, whole=whole)
+    records = [record for record in records if record.seed in seeds and record.fold in folds]
+    if not records:
+        return []
+    identity = described["identity"]
+    name = described["protocol"]["name"]
+    of_protocol = len(described["protocol"]["folds"])
+    if len(folds) < of_protocol:
+        name = f"{name} ({len(folds)} of {of_protocol} folds)"
+    seconds: dict[int | str, float] = {}
+    for record in records:
+        seconds[record.seed] = seconds.get(record.seed, 0.0) + record.train_seconds
+    commits = sorted({record.commit for record in records} - {""})
+    return result_rows(
+        [row for row in predictions if row.seed in seeds and row.fold in folds],
+        recipe=recipe_name(identity["recipe"], identity["set"]),
+        system=identity["system"],
+        corpus=described["corpus"]["name"],
+        protocol=name,
+        parameters=max(record.parameters for record in records),
+        train_seconds=seconds,
+        commit=" ".join(commits),
+        date=max(record.date for record in records)[:10],
+        extra={"refit": identity["refit"], **(extra or {})},
+    )

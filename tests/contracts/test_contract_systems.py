@@ -1,0 +1,171 @@
+"""What every system promises, asked of each in turn."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from serkit.audio import read
+from serkit.corpus import synthetic
+from serkit.systems import SYSTEMS, System
+from serkit.trainer import checkpoint
+from serkit.trainer.loop import Example, Settings, fit
+from serkit.trainer.run import Run
+
+EMOTIONS = ("anger", "happiness", "sadness")
+
+SMALL = {"crnn": {"size": "small"}, "opensmile_svm": {}}
+"""Each system's own quick setting; the defaults are for real corpora."""
+
+
+def made(name: str, emotions=EMOTIONS) -> System:
+    torch.manual_seed(0)
+    system_class = SYSTEMS[name]
+    return system_class(system_class.Config(**SMALL[name], emotions=emotions))
+
+
+@pytest.fixture(scope="module")
+def tones(tmp_path_factory):
+    """Waveforms, emotions and speakers of the synthetic corpus."""
+    root = synthetic.write(tmp_path_factory.mktemp("tones"), emotions=EMOTIONS, takes=3)
+    utterances = synthetic.read(root).utterances
+    return (
+        [read(u.path) for u in utterances],
+        [EMOTIONS.index(u.emotion()) for u in utterances],
+        [u.speaker for u in utterances],
+    )
+
+
+@pytest.fixture(scope="module", params=sorted(SYSTEMS))
+def prepared(request, tones) -> System:
+    """A system that has heard the training side, and taken some steps if it learns by them."""
+    waveforms, emotions, speakers = tones
+    heard = [i for i, speaker in enumerate(speakers) if speaker != speakers[0]]
+    system = made(request.param)
+    system.prepare([waveforms[i] for i in heard], [emotions[i] for i in heard])
+    if system.trained_by_gradient:
+        optimizer = torch.optim.Adam(system.parameters(), lr=1e-3)
+        for _ in range(3):
+            lengths = torch.tensor([len(waveforms[i]) for i in heard[:6]])
+            padded = torch.zeros(6, int(lengths.max()))
+            for row, i in enumerate(heard[:6]):
+                padded[row, : lengths[row]] = torch.from_numpy(waveforms[i])
+            target = torch.eye(len(EMOTIONS))[[emotions[i] for i in heard[:6]]]
+            optimizer.zero_grad()
+            sum(system.objective(system(padded, lengths), target).values()).backward()
+            optimizer.step()
+    return system.eval()
+
+
+def test_it_offers_what_a_system_offers(prepared):
+    assert isinstance(prepared, System)
+    assert isinstance(prepared, nn.Module)
+    assert SYSTEMS[prepared.name] is type(prepared)
+    assert dataclasses.is_dataclass(prepared.config)
+    assert prepared.config.emotions == EMOTIONS
+    assert prepared.front_end()["sample_rate"] == prepared.sample_rate
+
+
+def test_posteriors_are_probabilities(prepared, tones):
+    scores = prepared.posterior(tones[0][:5])
+    assert scores.shape == (5, len(EMOTIONS))
+    assert scores.isfinite().all()
+    assert (scores >= 0).all()
+    torch.testing.assert_close(scores.sum(1), torch.ones(5))
+
+
+@pytest.mark.parametrize(
+    "waveform",
+    [
+        np.zeros(16000, np.float32),
+        np.ones(16000, np.float32),
+        np.full(200, 0.1, np.float32),
+        np.sign(np.random.default_rng(0).normal(size=16000)).astype(np.float32),
+    ],
+    ids=["silence", "constant", "very short", "clipped"],
+)
+def test_odd_waveforms_get_finite_answers(prepared, waveform):
+    assert prepared.posterior([waveform]).isfinite().all()
+
+
+@torch.no_grad()
+def test_an_utterance_is_heard_the_same_alone_padded_or_among_others(prepared, tones):
+    first, second = (torch.from_numpy(w) for w in tones[0][:2])
+    length = torch.tensor([len(first)])
+    alone = prepared(first[None], length)
+    padded = prepared(nn.functional.pad(first, (0, 4321))[None], length)
+    longest = max(len(first), len(second)) + 100
+    both = torch.stack([nn.functional.pad(w, (0, longest - len(w))) for w in (first, second)])
+    among = prepared(both, torch.tensor([len(first), len(second)]))[:1]
+    torch.testing.assert_close(padded, alone, atol=1e-4, rtol=0)
+    torch.testing.assert_close(among, alone, atol=1e-4, rtol=0)
+
+
+def test_order_and_company_do_not_change_a_posterior(prepared, tones):
+    waveforms = tones[0][:7]
+    together = prepared.posterior(waveforms)
+    torch.testing.assert_close(
+        prepared.posterior(waveforms[::-1]).flip(0), together, atol=1e-5, rtol=0
+    )
+    torch.testing.assert_close(
+        prepared.posterior(waveforms[3:4])[0], together[3], atol=1e-5, rtol=0
+    )
+
+
+def test_saved_and_loaded_it_answers_bit_for_bit(prepared, tones, tmp_path):
+    checkpoint.save(prepared, tmp_path / "model")
+    loaded = checkpoint.load(tmp_path / "model")
+    assert loaded.config == prepared.config
+    assert torch.equal(loaded.posterior(tones[0][:4]), prepared.posterior(tones[0][:4]))
+
+
+def test_what_it_learns_without_a_gradient_does_not_come_from_elsewhere(tones):
+    waveforms, emotions, _ = tones
+    for name in SYSTEMS:
+        first, second = made(name), made(name)
+        first.prepare(waveforms[:6] + waveforms[12:18], emotions[:6] + emotions[12:18])
+        noise = [np.random.default_rng(0).normal(size=16000).astype(np.float32)]
+        _ = second.posterior(noise)  # hearing test audio, before or after, leaves no trace
+        second.prepare(waveforms[:6] + waveforms[12:18], emotions[:6] + emotions[12:18])
+        _ = second.posterior(noise)
+        for (key, one), other in zip(
+            first.state_dict().items(), second.state_dict().values(), strict=True
+        ):
+            assert torch.equal(one, other), (name, key)
+
+
+@pytest.mark.parametrize("name", sorted(n for n, s in SYSTEMS.items() if s.trained_by_gradient))
+def test_the_same_seed_gives_the_same_losses(name, tones, tmp_path):
+    waveforms, emotions, _ = tones
+    examples = [
+        Example(waveform=w, emotion=e, id=str(i))
+        for i, (w, e) in enumerate(zip(waveforms, emotions, strict=True))
+    ]
+    losses = []
+    for attempt in ("first", "second"):
+        system = made(name)
+        system.prepare(waveforms, emotions)
+        settings = Settings(epochs=2, batch=8)
+        fit(system, examples, settings=settings, seed=3, run=Run(tmp_path / attempt), select=None)
+        losses.append((tmp_path / attempt / "losses.jsonl").read_text(encoding="utf-8"))
+    assert losses[0] == losses[1]
+    assert losses[0].count("\n") >= 10
+
+
+@pytest.mark.parametrize("name", sorted(SYSTEMS))
+def test_it_learns_to_tell_tones_apart_on_speakers_it_never_heard(name, tones, tmp_path):
+    waveforms, emotions, speakers = tones
+    unheard = {min(speakers)}
+    train = [i for i, speaker in enumerate(speakers) if speaker not in unheard]
+    test = [i for i, speaker in enumerate(speakers) if speaker in unheard]
+    system = made(name)
+    system.prepare([waveforms[i] for i in train], [emotions[i] for i in train])
+    if system.trained_by_gradient:
+        examples = [Example(waveform=waveforms[i], emotion=emotions[i], id=str(i)) for i in train]
+        settings = Settings(epochs=12, batch=8, lr=3e-3, schedule="one_cycle")
+        fit(system, examples, settings=settings, seed=0, run=Run(tmp_path), select=None)
+    answers = system.posterior([waveforms[i] for i in test]).argmax(1).tolist()
+    correct = np.mean([answer == emotions[i] for answer, i in zip(answers, test, strict=True)])
+    assert correct >= 0.95
