@@ -40,7 +40,7 @@ def serkit(line: str) -> str:
         raise AssertionError(
             f"{line}: exit code {done.exit_code}\n{done.output}"
         ) from done.exception
-    return done.output
+    return done.stdout
 
 
 def run_console(example: Example) -> None:
@@ -58,7 +58,7 @@ def run_console(example: Example) -> None:
 def demo() -> Path:
     """The folder ``demo/`` of the guide, made once."""
     folder = Path(tempfile.mkdtemp(prefix="serkit-documents-")) / "demo"
-    serkit(f"serkit train crnn --set size=small --set epochs=1 --out {folder}")
+    serkit(f"serkit demo --set epochs=1 --out {folder}")
     return folder
 
 

@@ -37,8 +37,8 @@ def encode(
         video = output.add_stream("mpeg4", rate=10) if picture else None
         audio = None
         if sound is not None:  # every track is added before the first packet is written
-            planes = np.ascontiguousarray(np.atleast_2d(sound.T), dtype=np.float32)
-            layout = {1: "mono", 2: "stereo"}[len(planes)]
+            num_channels = 1 if sound.ndim == 1 else sound.shape[1]
+            layout = {1: "mono", 2: "stereo", 16: "hexadecagonal"}[num_channels]
             audio = output.add_stream(codec, rate=sample_rate, layout=layout)
         if video is not None:
             video.width, video.height, video.pix_fmt = 64, 48, "yuv420p"
@@ -47,8 +47,9 @@ def encode(
                 image.pts = number
                 output.mux(video.encode(image))
             output.mux(video.encode(None))
-        if audio is not None:
-            frame = av.AudioFrame.from_ndarray(planes, format="fltp", layout=layout)
+        if audio is not None and sound is not None:
+            interleaved = np.ascontiguousarray(sound, dtype=np.float32).reshape(1, -1)
+            frame = av.AudioFrame.from_ndarray(interleaved, format="flt", layout=layout)
             frame.sample_rate, frame.pts = sample_rate, 0
             converter = av.AudioResampler(format=audio.format, layout=layout, rate=sample_rate)
             for part in converter.resample(frame):

@@ -1,5 +1,6 @@
 """One door for every file."""
 
+import contextlib
 import hashlib
 import importlib
 import math
@@ -199,6 +200,14 @@ def test_a_stereo_m4a_has_its_two_channels(tmp_path: Path) -> None:
     assert pitch(right, 16000) == pytest.approx(700.0, abs=3.0)
 
 
+def test_sixteen_channels_are_read_by_the_fallback_as_well(tmp_path: Path) -> None:
+    frames = np.stack([media.tone(100.0 * (k + 1), 0.5, 16000) for k in range(16)], axis=1)
+    media.encode(tmp_path / "array.mka", frames, 16000, "pcm_f32le")
+    assert info(tmp_path / "array.mka").channels == 16
+    for k in (0, 7, 8, 15):
+        np.testing.assert_array_equal(read(tmp_path / "array.mka", channel=k), frames[:, k])
+
+
 def test_a_channel_that_does_not_exist_is_named(folder: Path) -> None:
     with pytest.raises(ChannelError, match=r"PCM_16\.wav: has no channel 1; its channels are 0"):
         _ = read(folder / "PCM_16.wav", channel=1)
@@ -376,6 +385,39 @@ def test_samples_that_are_not_numbers_are_named(tmp_path: Path) -> None:
         soundfile.write(tmp_path / "odd.wav", frames, 16000, subtype="FLOAT")
         with pytest.raises(NonFiniteAudioError, match=r"odd\.wav: 2 of 8000 samples are NaN"):
             _ = read(tmp_path / "odd.wav")
+
+
+def test_infinities_that_would_cancel_are_named(tmp_path: Path) -> None:
+    frames = np.zeros((8000, 2))
+    frames[5] = (math.inf, -math.inf)
+    soundfile.write(tmp_path / "odd.wav", frames, 16000, subtype="FLOAT")
+    with pytest.raises(NonFiniteAudioError, match="2 of 16000 samples"):
+        _ = read(tmp_path / "odd.wav")
+
+
+def test_a_header_with_an_impossible_rate_is_named(tmp_path: Path) -> None:
+    soundfile.write(tmp_path / "slow.wav", np.zeros(1000), 7)
+    with pytest.raises(UnreadableAudioError, match="its header says 7 Hz, so it is damaged"):
+        _ = read(tmp_path / "slow.wav")
+
+
+@settings(max_examples=150)
+@given(
+    name=st.sampled_from([f"{sub}.{ext}" for ext, sub in LOSSLESS + LOSSY] + MEDIA),
+    seed=st.integers(0, 2**32 - 1),
+    head=st.booleans(),
+)
+def test_damaged_bytes_are_heard_or_named_and_nothing_else(
+    folder: Path, name: str, seed: int, head: bool
+) -> None:
+    rng = np.random.default_rng(seed)
+    damaged = bytearray((folder / name).read_bytes())
+    for place in rng.integers(0, min(200, len(damaged)) if head else len(damaged), 4):
+        damaged[place] = rng.integers(256)
+    file = folder / f"damaged-{name}"
+    _ = file.write_bytes(bytes(damaged))
+    with contextlib.suppress(AudioError):
+        assert np.isfinite(read(file)).all()
 
 
 def test_integers_written_as_floats_are_named_and_not_clipped_to_a_square_wave(

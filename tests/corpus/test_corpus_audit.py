@@ -233,6 +233,15 @@ def test_an_audit_lists_what_cannot_be_used(tmp_path: Path, tone):
     assert found.problems == ("noticed",)
 
 
+def test_files_only_pyav_opens_are_neither_good_nor_bad(tmp_path: Path):
+    video = tmp_path / "video.mp4"
+    video.write_bytes(b"some video")
+    found = audit(Corpus(name="mine", utterances=(utterance("a", path=video),)))
+    assert found.ok
+    assert found.unchecked == (video,)
+    assert found.durations == {}
+
+
 def test_the_shipped_excerpt_keeps_its_claims():
     check(protocol("excerpt-5pairs", load("excerpt")))
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from serkit.corpus import (
@@ -192,6 +192,7 @@ CORPORA_OF_SPEAKERS = st.lists(
 ).filter(lambda pairs: len({s for s, _ in pairs}) >= 3 and len({e for _, e in pairs}) >= 2)
 
 
+@settings(max_examples=30)
 @given(pairs=CORPORA_OF_SPEAKERS, num_folds=st.integers(3, 10), data=st.data())
 def test_each_speaker_is_in_exactly_one_test_fold_whatever_the_order(
     pairs: list[tuple[str, str]],

@@ -12,7 +12,7 @@ EMOTIONS = ("anger", "neutral", "sadness")
 MakeRows = Callable[..., list[Prediction]]
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def make_rows() -> MakeRows:
     """A factory of tables: one fold per speaker, answers right with a chance drawn per speaker."""
 

@@ -196,6 +196,16 @@ def test_systems_tested_on_other_utterances_are_not_compared():
         compare(made_up(9, seed=1), made_up(9, seed=2))
 
 
+def test_systems_of_other_schemes_are_not_compared():
+    speakers = made_up(9, seed=1)
+    turned = {
+        name: Confusion(emotions=EMOTIONS[::-1], counts=confusion.counts[::-1, ::-1])
+        for name, confusion in speakers.items()
+    }
+    with pytest.raises(ValueError, match="same scheme in the same order"):
+        compare(speakers, turned)
+
+
 def test_seeds_of_different_speakers_are_refused():
     with pytest.raises(ValueError, match=r"seed number 1 .* differ in 's08'"):
         speaker_bootstrap([made_up(9, seed=1), made_up(8, seed=1)])

@@ -2,7 +2,7 @@ import gzip
 from dataclasses import replace
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from serkit.evaluation import Prediction, PredictionsError, read_predictions, write_predictions
@@ -29,6 +29,7 @@ def test_what_is_written_is_read_back_exactly(tmp_path, make_rows, name):
 names = st.text(st.characters(codec="utf-8", exclude_characters="\r\n"), min_size=1)
 
 
+@settings(max_examples=40)
 @given(
     st.lists(
         st.tuples(names, st.floats(0, 1)),

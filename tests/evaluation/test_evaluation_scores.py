@@ -3,7 +3,7 @@ import statistics
 from dataclasses import replace
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from serkit.evaluation import (
@@ -77,6 +77,7 @@ def test_parts_add_up_to_the_whole(make_rows):
         assert sum(speakers, start=Confusion.empty(EMOTIONS)) == whole
 
 
+@settings(max_examples=15)
 @given(st.randoms(use_true_random=False))
 def test_order_of_rows_does_not_matter(random):
     rows = [
@@ -201,3 +202,9 @@ def test_tables_of_other_schemes_are_not_compared(make_rows):
     wider = [replace(r, probabilities={**r.probabilities, "fear": 0.0}) for r in rows]
     with pytest.raises(PredictionsError, match="over the same scheme, not over"):
         compare_predictions(rows, wider)
+
+
+def test_the_order_of_the_probabilities_of_a_rival_does_not_matter(make_rows):
+    rows, rival = make_rows(), make_rows(generator_seed=2)
+    turned = [replace(r, probabilities=dict(reversed(r.probabilities.items()))) for r in rival]
+    assert compare_predictions(rows, turned) == compare_predictions(rows, rival)

@@ -174,6 +174,22 @@ def test_a_functional_that_is_not_finite_counts_as_average(monkeypatch):
     assert torch.equal(infinite, average)
 
 
+def test_balanced_weights_listen_to_the_rare_emotion(monkeypatch):
+    rows = np.array([[0], [0], [0], [0], [0], [0], [2], [0], [2]], dtype=np.float32)
+    waveforms = given(monkeypatch, rows)
+    emotions = [0, 0, 0, 0, 0, 0, 1, 1, 0]
+    rare: dict[str, float] = {}
+    for class_weight in ("none", "balanced"):
+        system = OpenSmileSVM(
+            Config(
+                emotions=("sadness", "anger"), feature_set="eGeMAPSv02", class_weight=class_weight
+            )
+        )
+        system.prepare(waveforms, emotions)
+        rare[class_weight] = system.posterior(waveforms[:1])[0, 1].item()
+    assert rare["balanced"] > rare["none"]
+
+
 def test_an_emotion_never_heard_in_training_is_never_predicted():
     system = OpenSmileSVM(Config(emotions=("fear", *EMOTIONS), feature_set="eGeMAPSv02"))
     pairs = [(voice(e, speaker=s), i + 1) for s in range(3) for i, e in enumerate(EMOTIONS)]

@@ -1,5 +1,6 @@
 """A process of its own that trains the tiny system: to be killed, or to be one of two."""
 
+import hashlib
 import os
 import signal
 import sys
@@ -44,6 +45,8 @@ def main(folder: Path, die_at: int) -> None:
 
     select = recall_on(tones(seed=1))
     _ = fit(system, examples, settings=SETTINGS, seed=3, run=run, select=select, report=report)
+    weights = b"".join(tensor.numpy().tobytes() for tensor in system.state_dict().values())
+    print("weights", hashlib.sha256(weights).hexdigest(), flush=True)  # noqa: T201
 
 
 if __name__ == "__main__":

@@ -35,6 +35,7 @@ FILTER_MARGIN = 0.1  # s of the neighbourhood decoded with a segment, so that it
 CODEC_TOLERANCE = 0.1  # s; lossy codecs miss their promised length by a frame or two
 SEEK_MARGIN = 0.5  # s decoded and thrown away after a jump, while a lossy codec warms up
 INTEGER_SCALE = 10.0  # peak that no full-scale float recording reaches: samples were not scaled
+RATES = (1000, 1_000_000)  # Hz; no recording of speech lies outside, but damaged headers do
 UNKNOWN_SIZE = 0x7FFF_0000  # bytes; streamed WAV files say "at least this" and mean "until the end"
 UNKNOWN_FRAMES = 1 << 62  # a streamed FLAC file does not say how long it is
 
@@ -171,6 +172,10 @@ def read(
         if channel is not None and not 0 <= channel < recording.channels:
             there = ", ".join(str(number) for number in range(recording.channels))
             raise ChannelError(path, f"has no channel {channel}; its channels are {there}")
+        if not RATES[0] <= rate <= RATES[1]:
+            raise UnreadableAudioError(
+                path, f"its header says {rate} Hz, so it is damaged; copy it again from its source"
+            )
         plan = _plan(start, end, rate, sample_rate)
         frames = recording.frames(plan.first, plan.last)
     if channel is not None:
@@ -521,15 +526,16 @@ class _Media:
         """
         position = self._jump(first)
         pieces: list[Frames] = []
-        resampler = av.AudioResampler(format="fltp", layout=self.stream.layout)
+        # interleaved, because PyAV misreads more than eight planes
+        resampler = av.AudioResampler(format="flt", layout=self.stream.layout)
         try:
             for frame in self.container.decode(self.stream):
                 if position is None:
                     position = self._position(frame)
                 for part in resampler.resample(frame):
-                    piece = part.to_ndarray().T
-                    if piece.shape[1] != self.channels:
-                        raise ValueError(f"{self.channels} channels become {piece.shape[1]}")
+                    if part.layout.nb_channels != self.channels:
+                        raise ValueError("the number of channels changes")
+                    piece = part.to_ndarray().reshape(-1, self.channels)
                     begin = max(0, first - position)
                     stop = len(piece) if last is None else min(len(piece), last - position)
                     if begin < stop:

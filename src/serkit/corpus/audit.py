@@ -11,6 +11,9 @@ from serkit.corpus.manifest import decoded_sha256, header
 from serkit.corpus.protocol import Fold, Protocol
 from serkit.corpus.utterance import Seconds, Utterance
 
+CONTAINERS = (".m4a", ".mp4", ".webm", ".aac", ".mov", ".mkv", ".wma")
+"""Endings of files that soundfile does not open and that serkit reads through PyAV."""
+
 NAMED_AT_MOST = 10
 """Ids written out in a message; the rest are counted."""
 
@@ -45,6 +48,8 @@ class Audit:
     """Files that are not there."""
     unreadable: tuple[tuple[Path, str], ...]
     """Files whose header cannot be read, or that hold nothing, and why."""
+    unchecked: tuple[Path, ...]
+    """Files of ``CONTAINERS``, whose headers are not looked at here."""
     durations: Mapping[str, Seconds]
     """Id to seconds, from headers; only of files that could be opened."""
     sample_rates: Mapping[int, int]
@@ -73,6 +78,7 @@ def audit(corpus: Corpus) -> Audit:
     """
     missing: list[Path] = []
     unreadable: list[tuple[Path, str]] = []
+    unchecked: list[Path] = []
     durations: dict[str, Seconds] = {}
     rates: Counter[int] = Counter()
     of_file: defaultdict[Path, list[Utterance]] = defaultdict(list)
@@ -81,6 +87,9 @@ def audit(corpus: Corpus) -> Audit:
     for path, utterances in sorted(of_file.items()):
         if not path.is_file():
             missing.append(path)
+            continue
+        if path.suffix.lower() in CONTAINERS:
+            unchecked.append(path)
             continue
         try:
             facts = header(path)
@@ -117,6 +126,7 @@ def audit(corpus: Corpus) -> Audit:
         without_speaker=tuple(u.id for u in corpus.utterances if u.speaker is None),
         missing=tuple(missing),
         unreadable=tuple(unreadable),
+        unchecked=tuple(unchecked),
         durations=durations,
         sample_rates=dict(sorted(rates.items())),
         duplicates=tuple(

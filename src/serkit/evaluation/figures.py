@@ -329,7 +329,7 @@ def _at_best(curve: LearningCurve) -> float:
     return curve.development[place]
 
 
-def _span(values: Sequence[float], decimals: int = 0) -> str:
+def _span(values: Sequence[float | int], decimals: int = 0) -> str:
     low, high = f"{min(values):.{decimals}f}", f"{max(values):.{decimals}f}"
     return low if low == high else f"{low} to {high}"
 

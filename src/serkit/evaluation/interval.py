@@ -210,9 +210,13 @@ def compare(
             "two systems are compared on the same speakers; only one of them was tested on "
             + _some(apart)
         )
-    if counts.shape[2:] != other.shape[2:] or not np.array_equal(
-        counts[0].sum(axis=-1), other[0].sum(axis=-1)
-    ):
+    emotions, others = (_per_seed(side)[0][speakers[0]].emotions for side in (first, second))
+    if emotions != others:
+        raise ValueError(
+            "two systems are compared over the same scheme in the same order, not over "
+            f"({', '.join(emotions)}) and ({', '.join(others)})"
+        )
+    if not np.array_equal(counts[0].sum(axis=-1), other[0].sum(axis=-1)):
         raise ValueError(
             "two systems are compared on the same utterances, but the emotions of their test "
             "speakers differ in number: were both run on the same corpus, protocol and folds?"

@@ -153,7 +153,7 @@ def write_predictions(path: str | Path, rows: Iterable[Prediction]) -> Path:
 
 
 def read_predictions(path: str | Path) -> list[Prediction]:
-    """Read a table of predictions and check every row of it.
+    r"""Read a table of predictions and check every row of it.
 
     Args:
         path: A ``.csv`` or ``.csv.gz`` with the columns ``seed, fold, file, speaker, emotion,
@@ -162,6 +162,15 @@ def read_predictions(path: str | Path) -> list[Prediction]:
     Raises:
         FileNotFoundError: There is no such file.
         PredictionsError: The table is malformed; the message names the row and the remedy.
+
+    Example:
+        >>> import tempfile
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     path = Path(folder) / "theirs.csv"
+        ...     header = "seed,fold,file,speaker,emotion,predicted,probability_anger"
+        ...     write_whole(path, "\n".join([header, "0,one,a,s,anger,anger,1"]))
+        ...     read_predictions(path)[0].predicted
+        'anger'
     """
     path = Path(path)
     if not path.is_file():
@@ -317,7 +326,17 @@ def _check_row(
 
 
 def write_whole(path: Path, text: str) -> None:
-    """Write beside the place, then move there; gzip without name and time, so bytes repeat."""
+    """Write a table beside its place, then move it there, so that it is whole or not there.
+
+    ``.csv.gz`` is compressed without name and time: the same text gives the same bytes.
+
+    Example:
+        >>> import tempfile
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     write_whole(Path(folder) / "new" / "table.csv", "seed,uar")
+        ...     (Path(folder) / "new" / "table.csv").read_text()
+        'seed,uar'
+    """
     content = text.encode("utf-8")
     if path.suffix == ".gz":
         content = gzip.compress(content, mtime=0)

@@ -3,7 +3,6 @@
 import csv
 import io
 import math
-from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
@@ -34,7 +33,21 @@ RESULT_COLUMNS = (
     "uar_fold_sd",
     "absent",
 )
-"""Columns of ``results/*.csv``; a study may add its own behind them."""
+"""Columns of ``results/*.csv``; a study may add its own."""
+
+TABLE_COLUMNS = (
+    "system",
+    "recipe",
+    "seeds",
+    "UAR",
+    "95 % over speakers",
+    "WAR",
+    "macro F1",
+    "utterances",
+    "speakers",
+    "parameters",
+    "remarks",
+)
 
 
 def result_rows(
@@ -186,11 +199,11 @@ def results_table(paths: Iterable[str | Path]) -> str:
     """Markdown tables of result files, one per corpus and protocol, for the README and the docs.
 
     One line per recipe (its ``pooled`` row) and per ensemble. A heading says when a table holds
-    figures from one seed, a dagger that an emotion was absent, and columns that a study added stand
-    beside the recipe's name.
+    figures from one seed, a dagger that an emotion was absent, and the columns that a study added
+    stand under remarks.
 
     Args:
-        paths: Files as ``write_results`` writes them.
+        paths: Files as ``write_results`` writes them: the rows of the seeds, then ``pooled``.
 
     Raises:
         FileNotFoundError: One of them does not exist.
@@ -204,59 +217,37 @@ def results_table(paths: Iterable[str | Path]) -> str:
         ...     path = write_results(Path(folder) / "crnn.own.csv", result_rows(
         ...         rows, recipe="crnn_own", system="crnn", corpus="own", protocol="loso",
         ...         parameters=1234, train_seconds={0: 60.0}, commit="", date="2025-01-01"))
-        ...     print(results_table([path]))
+        ...     table = results_table([path])
+        >>> print(table.splitlines()[0])
         ### own, loso (one seed: no difference in this table is a difference)
-        <BLANKLINE>
-        | system | recipe | seeds | UAR | 95 % over speakers | WAR | macro F1 | utterances \
-| speakers | parameters | date |
-        |---|---|---|---|---|---|---|---|---|---|---|
-        | crnn | crnn_own | 1 | 1.000 | 1 speaker, no interval | 1.000 | 1.000 | 1 | 1 | 1,234 \
-| 2025-01-01 |
-        <BLANKLINE>
+        >>> print(table.splitlines()[-1])
+        | crnn | crnn_own | 1 | 1.000 | 1 speaker, no interval | 1.000 | 1.000 | 1 | 1 | 1,234 |  |
     """
-    tables: dict[tuple[str, str], list[dict[str, str]]] = {}
+    tables: dict[tuple[str, str], list[tuple[Mapping[str, str], int]]] = {}
     for path in paths:
+        num_seeds, counting = 0, False
         for number, row in enumerate(read_results(path)):
             missing = [column for column in RESULT_COLUMNS[:16] if column not in row]
             if missing:
                 raise ValueError(f"{path}: row {number + 1} has no column {missing[0]!r}")
-            tables.setdefault((row["corpus"], row["protocol"]), []).append(row)
+            if row["seed"].isdecimal():
+                num_seeds, counting = (num_seeds + 1 if counting else 1), True
+            else:
+                counting = False
+                tables.setdefault((row["corpus"], row["protocol"]), []).append((row, num_seeds))
     return "\n".join(_markdown(*key, rows) for key, rows in sorted(tables.items()))
 
 
-TABLE_COLUMNS = (
-    "system",
-    "recipe",
-    "seeds",
-    "UAR",
-    "95 % over speakers",
-    "WAR",
-    "macro F1",
-    "utterances",
-    "speakers",
-    "parameters",
-    "date",
-)
-
-
-def _markdown(corpus: str, protocol: str, rows: Sequence[Mapping[str, str]]) -> str:
-    def of(row: Mapping[str, str]) -> tuple[str, ...]:
-        extra = tuple(f"{name}: {row[name]}" for name in row if name not in RESULT_COLUMNS)
-        return (row["recipe"], row["system"], *extra)
-
-    seeds = Counter(of(row) for row in rows if row["seed"].isdecimal())
-    shown = [row for row in rows if not row["seed"].isdecimal()]
-    absent = sorted({name for row in shown for name in row.get("absent", "").split()})
-    one_seed = any(seeds[of(row)] <= 1 for row in shown)
+def _markdown(corpus: str, protocol: str, rows: Sequence[tuple[Mapping[str, str], int]]) -> str:
+    absent = sorted({name for row, _ in rows for name in row.get("absent", "").split()})
+    from_one = [num_seeds < 2 for _, num_seeds in rows]
     title = f"### {corpus}, {protocol}"
-    if one_seed:
-        alone = all(seeds[of(row)] <= 1 for row in shown)
-        title += " (one seed: no difference in this table is a difference)" * alone
-        title += " (some rows from one seed: no difference to them is a difference)" * (not alone)
+    if all(from_one):
+        title += " (one seed: no difference in this table is a difference)"
+    elif any(from_one):
+        title += " (rows with one seed: no difference to them is a difference)"
     lines = [title, "", _line(TABLE_COLUMNS), "|" + "---|" * len(TABLE_COLUMNS)]
-    for row in shown:
-        recipe, _, *extra = of(row)
-        name = row["seed"] if row["seed"] != "pooled" else str(seeds[of(row)])
+    for row, num_seeds in rows:
         spread = f" ± {float(row['uar_sd']):.3f}" if row.get("uar_sd") else ""
         num_speakers = int(row["num_speakers"])
         interval = (
@@ -264,10 +255,11 @@ def _markdown(corpus: str, protocol: str, rows: Sequence[Mapping[str, str]]) -> 
             if row["uar_low"]
             else f"{num_speakers} speaker{'s' * (num_speakers != 1)}, no interval"
         )
+        remarks = [f"{n}: {v}" for n, v in row.items() if n not in RESULT_COLUMNS and v]
         cells = (
             row["system"],
-            recipe + (f" ({'; '.join(extra)})" if extra else ""),
-            name,
+            row["recipe"],
+            str(num_seeds) if row["seed"] == "pooled" else row["seed"],
             _shown(row["uar"], row.get("absent", "")) + spread,
             interval,
             _shown(row["war"]),
@@ -275,7 +267,7 @@ def _markdown(corpus: str, protocol: str, rows: Sequence[Mapping[str, str]]) -> 
             row["num_utterances"],
             row["num_speakers"],
             f"{int(row['parameters']):,}" if row["parameters"] else "",
-            row["date"],
+            "; ".join(remarks),
         )
         lines.append(_line(cells))
     if absent:

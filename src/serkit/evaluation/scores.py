@@ -248,12 +248,17 @@ def compare_predictions(
         '+0.000: 1 speaker, no interval'
     """
     tables = [list(first), list(second)]
+    if not all(tables):
+        raise PredictionsError("there are no predictions to compare")
+    emotions, others = (scheme(table) for table in tables)
+    if set(emotions) != set(others):
+        raise PredictionsError(
+            f"two systems are compared over the same scheme, not over ({', '.join(emotions)}) and "
+            f"({', '.join(others)})"
+        )
     references: list[dict[str, tuple[str, str]]] = []
     confusions: list[list[SpeakerConfusions]] = []
     for table in tables:
-        if not table:
-            raise PredictionsError("there are no predictions to compare")
-        emotions = scheme(table)
         seeds = _complete_seeds(table)
         references.append({row.file: (row.emotion, row.speaker) for row in table})
         confusions.append(
@@ -271,12 +276,6 @@ def compare_predictions(
         raise PredictionsError(
             f"two systems are compared on the same utterances, but {len(apart)} differ in "
             f"presence, emotion or speaker, such as {apart[0]}"
-        )
-    if set(tables[0][0].probabilities) != set(tables[1][0].probabilities):
-        raise PredictionsError(
-            f"two systems are compared over the same scheme, not over "
-            f"({', '.join(tables[0][0].probabilities)}) and "
-            f"({', '.join(tables[1][0].probabilities)})"
         )
     return compare(confusions[0], confusions[1], metric, draws=draws)
 

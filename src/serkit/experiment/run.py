@@ -73,6 +73,8 @@ ANNEALED = ("cosine", "one_cycle")
 class UnknownFoldError(LookupError):
     """A fold that the protocol does not have."""
 
+    is_usage = True
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Experiment:
@@ -219,7 +221,7 @@ def _run_fold(
     everyone = _kept(fold.refit(), waveforms, needs_development=False)
 
     def system_for(side: Sequence[Utterance]) -> tuple[Any, float]:
-        torch.manual_seed(seed)  # the weights of a system before training
+        _ = torch.manual_seed(seed)  # the weights of a system before training
         system = system_class(experiment.system)(config)
         began = time.perf_counter()
         system.prepare(waveforms.of(side), _indices(side, emotions))

@@ -18,9 +18,13 @@ FIXED = ("emotions",)
 class SettingError(ValueError):
     """A ``--set`` that names no field, or gives a field a value it cannot have."""
 
+    is_usage = True
+
 
 class UnknownSystemError(LookupError):
     """A system that is not in ``SYSTEMS``."""
+
+    is_usage = True
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

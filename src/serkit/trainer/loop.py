@@ -560,12 +560,14 @@ def fit(
                 show(None, (place + 1) / num_steps)
 
             # -- its score, on the weights that would be kept ----------------------------------
-            for buffer in module.buffers() if num_processes > 1 else ():
-                broadcast(buffer)  # running moments differ between processes; the first's count
+            if num_processes > 1:  # running moments differ between processes; the first's count
+                for tensor in (*module.buffers(), *average.values()):
+                    broadcast(tensor)
             development: dict[str, float] = {}
             if select is not None:
                 with _weights(module, average):
-                    development = dict(select(system))
+                    scored = select(system)
+                    development = {name: float(value) for name, value in scored.items()}
                 if not development:
                     raise ValueError("select returned no score; it must return at least one")
                 development = broadcast_object_list([development])[0]

@@ -15,6 +15,8 @@ from typing import Any
 
 import torch
 
+from serkit.corpus import MissingExtraError
+
 PACKAGES = ("serkit", "torch", "accelerate", "numpy", "scikit-learn", "soundfile", "soxr")
 """Whose versions may move a number."""
 
@@ -62,8 +64,6 @@ class Run:
             try:
                 from torch.utils.tensorboard.writer import SummaryWriter
             except ImportError as error:
-                from serkit.corpus import MissingExtraError
-
                 raise MissingExtraError(
                     "TensorBoard is not installed: pip install 'serkit[tensorboard]'"
                 ) from error
