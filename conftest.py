@@ -6,6 +6,7 @@ and what stands below them must be what it prints (``...`` stands for anything).
 an empty folder that holds ``demo/``, as ``make demo`` leaves it but trained for a moment only.
 """
 
+import atexit
 import doctest
 import os
 import shlex
@@ -57,7 +58,9 @@ def run_console(example: Example) -> None:
 @cache
 def demo() -> Path:
     """The folder ``demo/`` of the guide, made once."""
-    folder = Path(tempfile.mkdtemp(prefix="serkit-documents-")) / "demo"
+    place = tempfile.TemporaryDirectory(prefix="serkit-documents-")
+    atexit.register(place.cleanup)
+    folder = Path(place.name) / "demo"
     serkit(f"serkit demo --set epochs=1 --out {folder}")
     return folder
 

@@ -348,7 +348,7 @@ def start() -> str:
         f"A base install (`pip install serkit`, without extras): **{packages} packages, "
         f"{size / MEBIBYTE:.0f} MiB** of files; most are {largest}. Counted in the environment "
         "these figures were taken in, which has the development tools as well, by following "
-        "what serkit requires without extras"
+        "what serkit requires without extras."
     )
 
 

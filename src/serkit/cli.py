@@ -111,12 +111,12 @@ def _console(file: IO[str] | None = None) -> "Console":
     return Console(file=file, highlight=False, markup=False, width=160)
 
 
-def _table(title: str, *columns: str, numbers: int = 0) -> "Table":
+def _table(*columns: str, numbers: int = 0) -> "Table":
     """A table whose last ``numbers`` columns are flush right."""
     from rich import box
     from rich.table import Table
 
-    table = Table(title=title or None, box=box.SIMPLE, title_justify="left", pad_edge=False)
+    table = Table(box=box.SIMPLE, pad_edge=False)
     for place, column in enumerate(columns):
         is_number = place >= len(columns) - numbers
         table.add_column(column, justify="right" if is_number else "left", overflow="fold")
@@ -132,12 +132,13 @@ app = typer.Typer(
 )
 
 
-def _version(asked: bool) -> None:
+def _version(asked: bool) -> bool:
     if asked:
         from importlib.metadata import version
 
         print(f"serkit {version('serkit')}")
         raise typer.Exit
+    return asked
 
 
 @app.callback()
@@ -268,7 +269,7 @@ def corpora(
 
 
 def _passport(console: "Console", card: Any) -> None:
-    table = _table("", card.name, card.title)
+    table = _table(card.name, card.title)
     counts = ", ".join(f"{emotion} {count}" for emotion, count in card.emotions.items())
     for label, text in {
         "licence": card.licence,
@@ -313,8 +314,11 @@ def audit(
     found = look(read)
     console = _console()
     emotions = list(found.emotions)
-    table = _table(
+    console.print(
         f"{read.name}: {found.num_utterances} utterances, {len(found.speakers)} speakers",
+        style="bold",
+    )
+    table = _table(
         "speaker",
         *emotions,
         "all",
@@ -432,7 +436,7 @@ def train(
     console = _console()
     _ = system_class(system)
     if list_settings:
-        table = _table(f"--set NAME=VALUE for {system}", "name", "values", "default")
+        table = _table("--set NAME", "VALUE", "default")
         for row in choices(system):
             table.add_row(*row)
         console.print(table)
@@ -516,8 +520,12 @@ def _show_scores(console: "Console", scores: "Scores", *, title: str) -> None:
     names = {"uar": "UAR", "war": "WAR (accuracy)", "macro_f1": "macro F1"}
     num_seeds = len(scores.seeds)
     seeds = "1 seed" if num_seeds == 1 else f"mean ± sd of {num_seeds} seeds"
-    table = _table(
+    console.print(
         f"{title}: {scores.num_utterances} utterances, {scores.num_speakers} speakers, {seeds}",
+        style="bold",
+        soft_wrap=True,
+    )
+    table = _table(
         "figure",
         "pooled over folds",
         "95 % over speakers",
@@ -528,7 +536,7 @@ def _show_scores(console: "Console", scores: "Scores", *, title: str) -> None:
         table.add_row(names[metric], figure.text, figure.interval.text, figure.fold_text)
     console.print(table)
     recalls, precisions = recall(scores.confusion), precision(scores.confusion)
-    table = _table("", "emotion", "recall", "precision", "utterances", numbers=3)
+    table = _table("emotion", "recall", "precision", "utterances", numbers=3)
     for place, emotion in enumerate(scores.emotions):
         count = int(scores.confusion.counts[place].sum()) // num_seeds
         table.add_row(emotion, _share(recalls[emotion]), _share(precisions[emotion]), str(count))
@@ -853,7 +861,7 @@ def _plain(outcome: "Outcome", listener: "Predictor") -> dict[str, Any]:
 def _print_table(outcomes: "Iterable[Outcome]", listener: "Predictor", file: IO[str]) -> None:
     from rich.text import Text
 
-    table = _table("", "file", "emotion", *listener.emotions, numbers=len(listener.emotions))
+    table = _table("file", "emotion", *listener.emotions, numbers=len(listener.emotions))
     table.add_column("seconds", justify="right")
     table.add_column("remarks", overflow="fold")
     for outcome in outcomes:
@@ -984,20 +992,21 @@ class Finding:
 def doctor() -> None:
     """Look over this installation: versions, processor, decoders, extras, what is broken."""
     console = _console()
-    table = _table("", "", "what", "found", "what to do")
-    colours = {"ok": "green", "note": "yellow", "broken": "bold red"}
-    broken = 0
     from rich.text import Text
 
-    for finding in _examination():
-        broken += finding.state == "broken"
-        table.add_row(
-            Text(finding.state, style=colours[finding.state]),
-            *(Text(text) for text in (finding.what, finding.detail, finding.remedy)),
-        )
+    colours = {"ok": "green", "note": "yellow", "broken": "bold red"}
+    findings = list(_examination())
+    table = _table("", "what", "found")
+    for finding in findings:
+        state = Text(finding.state, style=colours[finding.state])
+        table.add_row(state, finding.what, finding.detail)
     console.print(table)
+    for finding in findings:
+        if finding.remedy:
+            console.print(f"{finding.what}: {finding.remedy}", soft_wrap=True)
+    broken = sum(finding.state == "broken" for finding in findings)
     if broken:
-        console.print(f"{broken} broken; what to do stands beside it", style="red")
+        console.print(f"{broken} broken; what to do stands above.", style="red")
         raise typer.Exit(FAILED)
     console.print("Everything needed works.")
 

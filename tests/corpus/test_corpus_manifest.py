@@ -76,3 +76,14 @@ def test_a_file_that_is_not_there_or_no_recording_is_named(tmp_path: Path):
     (tmp_path / "text.wav").write_text("hello")
     with pytest.raises(OSError, match=r"text\.wav: not a recording that soundfile opens"):
         header(tmp_path / "text.wav")
+
+
+def test_different_files_of_floats_have_different_hashes(tmp_path):
+    generator = np.random.default_rng(0)
+    utterances = []
+    for name in ("one", "other"):
+        path = tmp_path / f"{name}.wav"
+        soundfile.write(path, generator.uniform(-0.5, 0.5, 800), 16000, subtype="FLOAT")
+        utterances.append(Utterance(id=name, path=path))
+    one, other = map(decoded_sha256, utterances)
+    assert one != other

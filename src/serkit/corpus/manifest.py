@@ -94,11 +94,14 @@ def _sha256(path: Path, first: int, last: int, changed: int, size: int) -> str:
 
     try:
         samples, _ = soundfile.read(
-            str(path), start=first, stop=last, dtype="int16", always_2d=True
+            str(path), start=first, stop=last, dtype="float32", always_2d=True
         )
     except soundfile.LibsndfileError as error:
         raise OSError(f"{path}: does not decode ({error})") from error
-    return hashlib.sha256(np.ascontiguousarray(samples[:, 0]).astype("<i2").tobytes()).hexdigest()
+    # By way of floats, because libsndfile does not scale a file of floats when asked for integers;
+    # for a file of 16-bit integers the values are the same.
+    integers = np.clip(np.round(samples[:, 0] * 32768), -32768, 32767).astype("<i2")
+    return hashlib.sha256(integers.tobytes()).hexdigest()
 
 
 def entry(utterance: Utterance) -> Entry:

@@ -162,9 +162,9 @@ def _default(field: "Field[Any]") -> str:
 
 
 def _value(name: str, text: str, kind: Any) -> Any:
-    """Read ``text`` as a ``kind``: as it stands, else as None, else as a tuple."""
+    """Read ``text`` as a ``kind``: as it stands, as a number to choose, as None, or as a tuple."""
     adapter: TypeAdapter[Any] = TypeAdapter(kind)
-    readings: list[Any] = [text]
+    readings: list[Any] = [text, *(v for v in _listed(kind) if str(v) == text)]
     if text.lower() in ("none", "null"):
         readings.append(None)
     if _has_tuple(kind):
@@ -175,6 +175,13 @@ def _value(name: str, text: str, kind: Any) -> Any:
         except ValidationError:
             continue
     raise SettingError(f"{name}={text} cannot be; {name} takes {_words(kind)}.")
+
+
+def _listed(kind: Any) -> tuple[Any, ...]:
+    """The values that a type lists."""
+    if get_origin(kind) is Literal:
+        return get_args(kind)
+    return tuple(value for part in get_args(kind) for value in _listed(part))
 
 
 def _has_tuple(kind: Any) -> bool:

@@ -8,7 +8,7 @@ from jaxtyping import Float
 from serkit import audio
 from serkit.corpus import Utterance
 
-Waveform = Float[np.ndarray, " N"]
+Waveform = Float[np.ndarray, " _"]
 
 SILENT = "silent"
 """The note of ``audio.inspect`` that takes an utterance out of an experiment."""

@@ -1,0 +1,166 @@
+"""Recipes: what reaches ``results/``."""
+
+import csv
+import gzip
+import importlib.util
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+from serkit.corpus import CORPORA
+from serkit.evaluation import read_predictions
+from serkit.experiment import Recipe, RecipeError, ablation, configure, study, system_class
+from serkit.trainer import Settings
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+RECIPES = sorted((REPOSITORY / "recipes").glob("*.py"))
+
+QUICK = Recipe(
+    results="crnn.tones",
+    system="crnn",
+    corpus="synthetic",
+    protocol="loso",
+    system_settings={"size": "small", "augment": "none"},
+    settings=Settings(epochs=1, batch=8, device="cpu", precision="float32"),
+    refit="full",
+)
+
+
+@pytest.fixture
+def place(tmp_path: Path, tones_root: Path) -> list[str]:
+    return [
+        *("--corpus", str(tones_root)),
+        *("--out", str(tmp_path / "runs")),
+        *("--results", str(tmp_path / "results")),
+    ]
+
+
+def rows(path: Path) -> list[dict[str, str]]:
+    with path.open(newline="", encoding="utf-8") as file:
+        return list(csv.DictReader(file))
+
+
+def test_a_study_writes_rows_and_predictions(tmp_path: Path, place: list[str]) -> None:
+    study("recipes/crnn_tones.py", QUICK, arguments=place)
+    found = rows(tmp_path / "results" / "crnn.tones.csv")
+    assert [row["seed"] for row in found] == ["0", "pooled"]
+    assert found[0]["recipe"] == "crnn_tones"
+    assert found[0]["refit"] == "full"
+    table = read_predictions(tmp_path / "results" / "predictions" / "crnn.tones.csv.gz")
+    assert len(table) == 12
+
+
+def test_an_unfinished_seed_leaves_predictions_and_no_rows(
+    tmp_path: Path, place: list[str]
+) -> None:
+    study("recipes/crnn_tones.py", QUICK, arguments=[*place, "--folds", "s1"])
+    assert not (tmp_path / "results" / "crnn.tones.csv").exists()
+    table = tmp_path / "results" / "predictions" / "crnn.tones.csv.gz"
+    assert {row.fold for row in read_predictions(table)} == {"s1"}
+    study("recipes/crnn_tones.py", QUICK, arguments=[*place, "--folds", "s2,s3"])
+    assert len(rows(tmp_path / "results" / "crnn.tones.csv")) == 2
+
+
+def test_a_fuller_table_is_not_written_over(tmp_path: Path, place: list[str]) -> None:
+    study("recipes/crnn_tones.py", QUICK, arguments=place)
+    table = tmp_path / "results" / "predictions" / "crnn.tones.csv.gz"
+    before = table.read_bytes()
+    elsewhere = [*place, "--out", str(tmp_path / "elsewhere"), "--folds", "s1"]
+    study("recipes/crnn_tones.py", QUICK, arguments=elsewhere)
+    assert table.read_bytes() == before
+
+
+def test_an_ablation_is_one_table_with_differences(tmp_path: Path, place: list[str]) -> None:
+    table: Mapping[str, Recipe] = {
+        "baseline": replace(QUICK, results="tones.ablation/baseline"),
+        "+C": replace(
+            QUICK,
+            results="tones.ablation/+C",
+            system_settings={**QUICK.system_settings, "planes": "static"},
+        ),
+    }
+    ablation(
+        "recipes/tones.py",
+        table,
+        results="tones.ablation",
+        against={"+C": "baseline"},
+        arguments=place,
+    )
+    found = rows(tmp_path / "results" / "tones.ablation.csv")
+    assert [(row["row"], row["seed"]) for row in found] == [
+        ("baseline", "0"),
+        ("baseline", "pooled"),
+        ("+C", "0"),
+        ("+C", "pooled"),
+    ]
+    assert found[3]["against"] == "baseline"
+    assert float(found[3]["difference"]) == pytest.approx(
+        float(found[3]["uar"]) - float(found[1]["uar"]), abs=2e-4
+    )
+    assert found[3]["verdict"] == "3 speakers, no interval"
+    assert found[1]["against"] == ""
+    assert float(found[0]["mmac_per_second"]) > float(found[2]["mmac_per_second"]) > 1
+    path = tmp_path / "results" / "predictions" / "tones.ablation.csv.gz"
+    with gzip.open(path, "rt", encoding="utf-8") as file:
+        lines = list(csv.DictReader(file))
+    assert [line["row"] for line in lines] == ["baseline"] * 12 + ["+C"] * 12
+    assert list(lines[0])[:4] == ["row", "seed", "fold", "file"]
+
+
+def test_a_recipe_file_reads_one_corpus(place: list[str]) -> None:
+    with pytest.raises(RecipeError, match=r"reads one corpus, not emodb, synthetic"):
+        study("recipes/both.py", QUICK, replace(QUICK, corpus="emodb"), arguments=place)
+
+
+def test_seeds_are_whole_numbers(place: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit, match="2"):
+        study("recipes/crnn_tones.py", QUICK, arguments=[*place, "--seeds", "a"])
+    assert "whole numbers" in capsys.readouterr().err
+
+
+def load_recipe(path: Path, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+    monkeypatch.syspath_prepend(str(path.parent))
+    spec = importlib.util.spec_from_file_location(f"recipe_{path.stem}", path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.mark.parametrize("path", RECIPES, ids=[path.stem for path in RECIPES])
+def test_every_recipe_can_be_built(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    made = load_recipe(path, monkeypatch).recipe()
+    recipes = made.values() if isinstance(made, Mapping) else made
+    for recipe in [recipes] if isinstance(recipes, Recipe) else recipes:
+        passport = CORPORA[recipe.corpus].PASSPORT
+        assert recipe.protocol in passport.protocols
+        config = configure(recipe.system, tuple(passport.emotions), recipe.system_settings)
+        assert system_class(recipe.system)(config) is not None
+
+
+def test_the_ablation_has_the_ten_rows(monkeypatch: pytest.MonkeyPatch) -> None:
+    module = load_recipe(REPOSITORY / "recipes" / "crnn_emodb_ablation.py", monkeypatch)
+    table = module.recipe()
+    assert list(table) == [
+        *("baseline", "+A", "+B", "+C", "+D", "full", "full-A", "full-B", "full-C", "full-D")
+    ]
+    emotions = ("anger", "fear", "neutral", "sadness")
+    sizes = {
+        name: sum(
+            p.numel()
+            for p in system_class("crnn")(
+                configure("crnn", emotions, {**recipe.system_settings, "size": "default"})
+            ).parameters()
+        )
+        for name, recipe in table.items()
+    }
+    # the table of parameters in the specification, for four emotions
+    assert sizes["baseline"] == sizes["+A"] == sizes["+D"] == 475_972
+    assert (sizes["+B"], sizes["+C"], sizes["full"]) == (508_740, 479_428, 512_196)
+    assert table["full"].settings.balance == "weights"
+    assert table["full-D"].settings.schedule == "constant"
+    assert set(module.against()) == set(table) - {"baseline"}

@@ -1,0 +1,409 @@
+"""Every command, and every way to use it wrongly."""
+
+import csv
+import json
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import soundfile
+from typer.testing import CliRunner, Result
+
+from serkit.cli import app
+from serkit.corpus import synthetic
+
+QUICK = (
+    *("--set", "size=small", "--set", "epochs=1", "--set", "augment=none"),
+    *("--set", "device=cpu", "--set", "batch=8"),
+)
+
+
+def serkit(*words: str | Path) -> Result:
+    """What the command line says, without folding lines."""
+    return CliRunner().invoke(app, [str(word) for word in words], env={"COLUMNS": "200"})
+
+
+@pytest.fixture(scope="module")
+def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return synthetic.write(tmp_path_factory.mktemp("tones"), num_speakers=3, takes=2, seconds=0.4)
+
+
+@pytest.fixture(scope="module")
+def run(root: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run of one epoch per fold."""
+    out = tmp_path_factory.mktemp("run") / "out"
+    done = serkit("train", "crnn", "--corpus", f"synthetic={root}", "--out", out, *QUICK)
+    assert done.exit_code == 0, done.output
+    return out
+
+
+@pytest.fixture
+def tone(tmp_path: Path) -> Path:
+    path = tmp_path / "tone.wav"
+    soundfile.write(path, 0.3 * np.sin(np.arange(8000) * 0.2), 16000)
+    return path
+
+
+# ------------------------------------------------------------------------------------- in general
+
+
+def test_help_imports_nothing_heavy() -> None:
+    program = (
+        "import sys; from serkit.cli import app\n"
+        "try: app(['--help'])\n"
+        "except SystemExit: pass\n"
+        "heavy = {'torch', 'numpy', 'accelerate', 'sklearn', 'pydantic', 'matplotlib', 'av'}\n"
+        "print(sorted(heavy & set(sys.modules)))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True
+    )
+    assert done.stdout.strip().endswith("[]")
+    for command in ("corpora", "audit", "train", "evaluate", "predict", "report", "doctor", "demo"):
+        assert command in done.stdout
+
+
+def test_it_runs_as_a_module_and_says_its_version() -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "serkit", "--version"], capture_output=True, text=True, check=True
+    )
+    assert done.stdout.startswith("serkit 0.")
+
+
+def test_idle_threads_do_not_spin() -> None:
+    program = "import serkit.cli, os; print(os.environ['OMP_WAIT_POLICY'])"
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True, env={}
+    )
+    assert done.stdout.strip() == "PASSIVE"
+
+
+def test_our_errors_are_one_sentence_and_debug_shows_where(tmp_path: Path) -> None:
+    plain = serkit("report", tmp_path)
+    assert plain.exit_code == 1
+    assert plain.stdout == ""
+    assert plain.stderr.startswith("Error: ")
+    assert "has no experiment.json" in plain.stderr
+    assert "Traceback" not in plain.stderr
+    for words in (["--debug", "report", tmp_path], ["report", tmp_path, "--debug"]):
+        assert "Traceback" in serkit(*words).stderr
+
+
+def test_an_error_that_is_not_ours_says_how_to_see_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken() -> None:
+        raise TypeError("a fault of the program")
+
+    monkeypatch.setattr("serkit.corpus.excerpt.read", broken)
+    done = serkit("audit", "excerpt")
+    assert done.exit_code == 1
+    assert "TypeError: a fault of the program" in done.stderr
+    assert "--debug" in done.stderr
+
+
+def test_being_stopped_says_how_to_go_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    def stopped() -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("serkit.corpus.excerpt.read", stopped)
+    done = serkit("audit", "excerpt")
+    assert done.exit_code == 130
+    assert "goes on where it was" in done.stderr
+
+
+# ---------------------------------------------------------------------------------------- corpora
+
+
+def test_corpora_lists_licence_citation_and_counts() -> None:
+    said = serkit("corpora").stdout
+    for word in ("emodb", "ravdess", "CC BY 4.0", "CC BY-NC-SA 4.0", "535", "1440", "2005", "2018"):
+        assert word in said
+
+
+def test_one_corpus_says_how_to_get_it() -> None:
+    said = serkit("corpora", "ravdess").stdout
+    for word in ("Audio_Speech_Actors_01-24", "ravdess-6fold", "1440 by 24 speakers", "48000 Hz"):
+        assert word in said
+
+
+def test_an_unknown_corpus_gets_the_nearest_one() -> None:
+    done = serkit("corpora", "emodbb")
+    assert done.exit_code == 2
+    assert "did you mean emodb?" in done.stderr
+
+
+# ------------------------------------------------------------------------------------------ audit
+
+
+def test_audit_counts_and_checks_protocols(root: Path) -> None:
+    done = serkit("audit", f"tones={root}", "--speaker-pattern", r"(?P<speaker>s\d)_")
+    assert done.exit_code == 0, done.output
+    assert "12 utterances, 3 speakers" in done.stdout
+    assert "+ loso: 3 folds, keeps what it claims" in done.stdout
+
+
+def test_audit_fails_on_a_bad_file(root: Path, tmp_path: Path) -> None:
+    copy = tmp_path / "copy"
+    shutil.copytree(root, copy)
+    (copy / "anger" / "s1_1.wav").write_bytes(b"not audio")
+    done = serkit("audit", "--corpus", f"synthetic={copy}")
+    assert done.exit_code == 1
+    assert "Faults (1)" in done.stdout
+
+
+def test_audit_fails_on_a_leak(root: Path, tmp_path: Path) -> None:
+    copy = tmp_path / "copy"
+    shutil.copytree(root, copy)
+    shutil.copy(copy / "anger" / "s1_1.wav", copy / "anger" / "s2_1.wav")
+    done = serkit("audit", f"synthetic={copy}", "--protocol", "loso")
+    assert done.exit_code == 1
+    assert "recording of equal audio" in done.stdout
+
+
+def test_audit_looks_at_one_corpus(root: Path) -> None:
+    assert serkit("audit", "excerpt", "--corpus", f"synthetic={root}").exit_code == 2
+
+
+# ------------------------------------------------------------------------------------------ train
+
+
+def test_train_prints_a_table_and_names_its_files(run: Path, root: Path) -> None:
+    done = serkit("train", "crnn", "--corpus", f"synthetic={root}", "--out", run, *QUICK)
+    assert done.exit_code == 0, done.output  # a second time: everything is kept
+    for word in ("UAR", "macro F1", "3 speakers, no interval", "report.html", "predictions.csv"):
+        assert word in done.stdout
+    with (run / "results.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [row["seed"] for row in rows] == ["0", "pooled"]
+    assert {row["recipe"] for row in rows} == {"none+set"}
+
+
+def test_settings_are_listed() -> None:
+    done = serkit("train", "crnn", "--list-settings")
+    assert done.exit_code == 0
+    for word in ("kernel_widths", "3,5,9,19", "one_cycle", "patience"):
+        assert word in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "said"),
+    [
+        (["crn"], 2, "nearest: crnn"),
+        (["crnn", "--set", "epoch=3"], 2, "nearest: epochs"),
+        (["crnn", "--set", "size=huge"], 2, "default, small, acrnn"),
+        (["crnn", "--set", "epochs=0"], 1, "epochs: 0 must be at least 1"),
+        (["crnn", "--seeds", "one"], 2, "--seeds takes whole numbers"),
+        (["crnn", "--seeds", "-1"], 2, "--seeds takes numbers from 0"),
+        (["crnn", "--folds", "P9"], 2, "its folds are P1"),
+        (["crnn", "--protocol", "emodb-losso"], 1, "excerpt-5pairs"),
+        (["crnn", "--corpus", "emodb"], 1, "emodb=PATH"),
+        (["crnn", "--corpus", "data/calls.csv"], 2, "calls=data/calls.csv"),
+        (["crnn", "--corpus", "calls=nowhere.csv"], 1, "nowhere.csv"),
+        (["crnn", "--scale", "1-7"], 2, "--scale takes LOW,HIGH"),
+        (["crnn", "--refit", "--refit-full"], 2, "exclude each other"),
+    ],
+)
+def test_train_says_what_is_wrong(
+    words: list[str], code: int, said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("SERKIT_CORPORA", raising=False)
+    done = serkit("train", *words)
+    assert done.exit_code == code, done.output
+    assert said in done.stderr
+    assert not list(tmp_path.iterdir())  # nothing was begun
+
+
+def test_a_corpus_may_be_found_by_its_name(
+    root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "synthetic").symlink_to(root)
+    monkeypatch.setenv("SERKIT_CORPORA", str(tmp_path))
+    assert "12 utterances" in serkit("audit", "synthetic").stdout
+
+
+# --------------------------------------------------------------------------------------- evaluate
+
+
+def test_evaluate_computes_the_same_table_from_predictions(run: Path) -> None:
+    of_run, of_table = serkit("evaluate", run), serkit("evaluate", run / "predictions.csv")
+    assert of_run.exit_code == of_table.exit_code == 0
+    assert of_run.stdout.splitlines()[1:] == of_table.stdout.splitlines()[1:]
+    with (run / "results.csv").open(newline="") as file:
+        uar = float(next(csv.DictReader(file))["uar"])
+    assert f"{uar:.3f}" in of_run.stdout
+
+
+def test_evaluate_compares(run: Path) -> None:
+    done = serkit("evaluate", run, "--against", run / "predictions.csv")
+    assert done.exit_code == 0
+    assert "+0.000" in done.stdout
+
+
+def test_evaluate_judges_a_model_on_speakers_it_has_not_heard(
+    run: Path, root: Path, tmp_path: Path
+) -> None:
+    model, table = run / "seed0" / "fold-s1", tmp_path / "made.csv"
+    done = serkit("evaluate", model, "--corpus", f"synthetic={root}", "--output", table)
+    assert done.exit_code == 0, done.output
+    assert "8 utterances are of speakers that the model was trained or chosen on" in done.stdout
+    with table.open(newline="") as file:
+        assert {row["speaker"] for row in csv.DictReader(file)} == {"synthetic/s1"}
+
+
+def test_a_run_has_heard_everybody(run: Path, root: Path) -> None:
+    done = serkit("evaluate", run, "--corpus", f"synthetic={root}")
+    assert done.exit_code == 1
+    assert "no utterance to judge" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("target", "code", "said"),
+    [
+        ("seed0/fold-s1", 0, "4 utterances, 1 speakers"),
+        ("seed0", 1, "no run and no model"),
+        ("gone", 1, "no such run"),
+        ("seed0/fold-s1/history.json", 1, "no column 'seed'"),
+    ],
+)
+def test_evaluate_says_what_it_was_given(run: Path, target: str, code: int, said: str) -> None:
+    done = serkit("evaluate", run / target)
+    assert done.exit_code == code
+    assert said in (done.stdout if code == 0 else done.stderr)
+
+
+# ---------------------------------------------------------------------------------------- predict
+
+
+def test_json_is_clean_and_has_every_file(run: Path, tone: Path) -> None:
+    done = serkit("predict", tone, "gone.wav", "--model", run, "--format", "json")
+    assert done.exit_code == 1
+    first, second = json.loads(done.stdout)
+    assert (first["file"], first["status"]) == (str(tone), "ok")
+    assert sum(first["probability"].values()) == pytest.approx(1.0, abs=1e-4)
+    assert first["emotion"] in first["probability"]
+    assert (second["status"], second["emotion"], second["probability"]) == ("missing", None, {})
+    assert "1 of 2 rated" in done.stderr
+    assert "1 missing" in done.stderr
+
+
+def test_csv_has_a_column_for_each_emotion(run: Path, tone: Path) -> None:
+    done = serkit("predict", tone, "--model", run / "seed0" / "fold-s1", "--format", "csv")
+    assert done.exit_code == 0
+    (row,) = csv.DictReader(done.stdout.splitlines())
+    assert row["status"] == "ok"
+    assert {"probability_anger", "probability_sadness", "duration", "notes"} <= set(row)
+    assert float(row["duration"]) == 0.5
+
+
+def test_a_table_is_for_people(run: Path, tone: Path) -> None:
+    done = serkit("predict", tone, "gone.wav", "--model", run)
+    assert done.exit_code == 1
+    assert "anger" in done.stdout
+    assert "missing" in done.stdout
+
+
+def test_folders_and_patterns_are_searched(run: Path, tone: Path) -> None:
+    (tone.parent / "deep").mkdir()
+    shutil.copy(tone, tone.parent / "deep" / "other.wav")
+    (tone.parent / "notes.txt").write_text("not a recording")
+
+    def files(*words: str | Path) -> list[str]:
+        done = serkit("predict", *words, "--model", run, "--format", "json")
+        assert done.exit_code == 0, done.output
+        return [Path(row["file"]).name for row in json.loads(done.stdout)]
+
+    assert files(tone.parent) == ["other.wav", "tone.wav"]
+    assert files(tone.parent / "*.wav") == ["tone.wav"]
+    assert files(tone.parent / "**" / "*.wav") == ["other.wav", "tone.wav"]
+    assert files(tone, tone.parent) == ["tone.wav", "other.wav"]  # once each, as given
+
+
+def test_the_ending_of_the_output_decides_the_format(run: Path, tone: Path) -> None:
+    output = tone.parent / "new" / "ratings.csv"
+    done = serkit("predict", tone, "--model", run, "--output", output)
+    assert done.exit_code == 0
+    assert done.stdout == ""
+    assert str(output) in done.stderr
+    with output.open(newline="") as file:
+        assert next(csv.DictReader(file))["status"] == "ok"
+
+
+@pytest.mark.parametrize("word", ["empty", "*.xyz"])
+def test_nothing_to_predict_is_a_misunderstanding(run: Path, tmp_path: Path, word: str) -> None:
+    (tmp_path / "empty").mkdir()
+    assert serkit("predict", tmp_path / word, "--model", run).exit_code == 2
+
+
+def test_the_newest_run_is_the_default_model(
+    run: Path, tone: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    none = serkit("predict", tone)
+    assert none.exit_code == 1
+    assert "serkit demo" in none.stderr
+    shutil.copytree(run, tmp_path / "runs" / "mine")
+    found = serkit("predict", tone, "--format", "json")
+    assert found.exit_code == 0, found.output
+
+
+def test_a_folder_without_a_model_says_so(tone: Path, tmp_path: Path) -> None:
+    done = serkit("predict", tone, "--model", tmp_path / "nothing")
+    assert done.exit_code == 1
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("words", [["--format", "xml"], ["--batch", "0"]])
+def test_typer_refuses_what_it_can(run: Path, tone: Path, words: list[str]) -> None:
+    assert serkit("predict", tone, "--model", run, *words).exit_code == 2
+
+
+# --------------------------------------------------------------------------------- report, doctor
+
+
+def test_a_report_is_written_anew(run: Path) -> None:
+    (run / "report.html").unlink()
+    done = serkit("report", run)
+    assert done.exit_code == 0, done.output
+    assert str(run / "report.html") in done.stdout
+    page = (run / "report.html").read_text(encoding="utf-8")
+    assert "Settings were changed by hand (size=small" in page
+
+
+def test_doctor_tries_what_is_needed() -> None:
+    done = serkit("doctor")
+    assert done.exit_code == 0, done.output
+    for word in ("torch", "reads mp3", "reads m4a", "OMP_WAIT_POLICY", "extra opensmile"):
+        assert word in done.stdout
+
+
+def test_doctor_names_what_is_broken_and_the_remedy(monkeypatch: pytest.MonkeyPatch) -> None:
+    import importlib
+
+    real = importlib.import_module
+
+    def without_soxr(name: str, *rest: Any) -> Any:
+        if name == "soxr":
+            raise ImportError("No module named 'soxr'")
+        return real(name, *rest)
+
+    monkeypatch.setattr(importlib, "import_module", without_soxr)
+    done = serkit("doctor")
+    assert done.exit_code == 1
+    assert "pip install --force-reinstall soxr" in done.stdout
+
+
+def test_doctor_explains_a_broken_neighbour(monkeypatch: pytest.MonkeyPatch) -> None:
+    from importlib import metadata
+
+    real: Callable[[str], str] = metadata.version
+    monkeypatch.setattr(
+        metadata, "version", lambda name: "2.4.0" if name == "torchaudio" else real(name)
+    )
+    done = serkit("doctor")
+    assert done.exit_code == 0  # serkit does without it
+    assert "pip uninstall torchaudio" in done.stdout
