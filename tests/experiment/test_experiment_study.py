@@ -3,6 +3,7 @@
 import csv
 import gzip
 import importlib.util
+import shutil
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -69,8 +70,23 @@ def test_a_fuller_table_is_not_written_over(tmp_path: Path, place: list[str]) ->
     table = tmp_path / "results" / "predictions" / "crnn.tones.csv.gz"
     before = table.read_bytes()
     elsewhere = [*place, "--out", str(tmp_path / "elsewhere"), "--folds", "s1"]
-    study("recipes/crnn_tones.py", QUICK, arguments=elsewhere)
+    other = replace(QUICK, settings=replace(QUICK.settings, lr=0.01))
+    study("recipes/crnn_tones.py", other, arguments=elsewhere)
     assert table.read_bytes() == before
+
+
+def test_a_study_goes_on_from_what_results_hold(
+    tmp_path: Path, place: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    study("recipes/crnn_tones.py", QUICK, arguments=[*place, "--folds", "s1,s2"])
+    kept = read_predictions(tmp_path / "results" / "predictions" / "crnn.tones.csv.gz")
+    shutil.rmtree(tmp_path / "runs")  # another checkout has no runs, only results
+    study("recipes/crnn_tones.py", QUICK, arguments=place)
+    assert "going on after 2 folds" in capsys.readouterr().err
+    table = read_predictions(tmp_path / "results" / "predictions" / "crnn.tones.csv.gz")
+    assert [row for row in table if row.fold != "s3"] == list(kept)
+    assert not (tmp_path / "runs" / "crnn.tones" / "seed0" / "fold-s1" / "losses.jsonl").exists()
+    assert len(rows(tmp_path / "results" / "crnn.tones.csv")) == 2
 
 
 def test_an_ablation_is_one_table_with_differences(tmp_path: Path, place: list[str]) -> None:
@@ -108,6 +124,18 @@ def test_an_ablation_is_one_table_with_differences(tmp_path: Path, place: list[s
         lines = list(csv.DictReader(file))
     assert [line["row"] for line in lines] == ["baseline"] * 12 + ["+C"] * 12
     assert list(lines[0])[:4] == ["row", "seed", "fold", "file"]
+
+    before = path.read_bytes()
+    shutil.rmtree(tmp_path / "runs")
+    ablation(
+        "recipes/tones.py",
+        table,
+        results="tones.ablation",
+        against={"+C": "baseline"},
+        arguments=place,
+    )
+    assert path.read_bytes() == before
+    assert not list((tmp_path / "runs").glob("**/losses.jsonl"))
 
 
 def test_a_recipe_file_reads_one_corpus(place: list[str]) -> None:

@@ -153,9 +153,7 @@ class Experiment:
         """
         watch = watch or Watch()
         folds = self.chosen_folds
-        config = configure(self.system, self.protocol.emotions, self.system_settings)
-        check(self.protocol)
-        self._claim_folder(config)
+        config = self.claim()
         todo = [
             (seed, fold)
             for seed in self.seeds
@@ -178,8 +176,15 @@ class Experiment:
                     after_fold()
         return gather(self.out, report=True)
 
-    def _claim_folder(self, config: Any) -> None:
-        """Write ``experiment.json``, unless the folder holds another experiment."""
+    def claim(self) -> Any:
+        """Check the protocol and write ``experiment.json``; returns the system's Config.
+
+        Raises:
+            ExperimentError: The folder holds another experiment.
+            LeakError: The protocol does not keep what it claims.
+        """
+        config = configure(self.system, self.protocol.emotions, self.system_settings)
+        check(self.protocol)
         described = describe(self, config)
         path = self.out / EXPERIMENT
         if path.exists():
@@ -200,6 +205,7 @@ class Experiment:
             )
         self.out.mkdir(parents=True, exist_ok=True)
         write_json(path, described)
+        return config
 
 
 # ------------------------------------------------------------------------------------- one fold

@@ -33,6 +33,7 @@ from serkit.experiment.folder import (
     read_experiment,
     rows_of,
 )
+from serkit.experiment.kept import keep, restore
 from serkit.experiment.run import Experiment, Refit
 from serkit.experiment.settings import configure, system_class
 from serkit.experiment.watch import ConsoleWatch, console_watch
@@ -88,7 +89,11 @@ def study(file: str | Path, *recipes: Recipe, arguments: Sequence[str] | None = 
             def written(recipe: Recipe = recipe, out: Path = out) -> None:
                 _write_study(place, recipe, out, watch)
 
-            _ = _experiment(place, recipe, corpus, out).run(watch=watch, after_fold=written)
+            experiment = _experiment(place, recipe, corpus, out)
+            table = place.predictions_of(recipe.results)
+            kept = read_predictions(table) if table.is_file() else ()
+            _restored(restore(place.kept_of(recipe), experiment, kept), watch)
+            _ = experiment.run(watch=watch, after_fold=written)
             written()
 
 
@@ -125,6 +130,8 @@ def ablation(
             watch.say(f"row {name}")
             out = place.out_of(rows[name])
             experiment = _experiment(place, rows[name], corpus, out)
+            kept = _predictions_of_row(place.predictions_of(results), name)
+            _restored(restore(place.kept_of(rows[name]), experiment, kept), watch)
             _ = experiment.run(watch=watch, after_fold=written)
         written()
 
@@ -144,6 +151,12 @@ class _Place:
 
     def out_of(self, recipe: Recipe) -> Path:
         return self.out / recipe.results
+
+    def predictions_of(self, results: str) -> Path:
+        return self.results / "predictions" / f"{results}.csv.gz"
+
+    def kept_of(self, recipe: Recipe) -> Path:
+        return self.results / "folds" / f"{recipe.results}.json"
 
 
 def _place(
@@ -215,10 +228,11 @@ def _write_study(place: _Place, recipe: Recipe, out: Path, watch: ConsoleWatch) 
     """``results/<name>.csv`` of complete seeds, and the predictions of all finished folds."""
     finished = gather(out)
     target = place.results / f"{recipe.results}.csv"
-    table = place.results / "predictions" / f"{recipe.results}.csv.gz"
+    table = place.predictions_of(recipe.results)
     if not finished.predictions or not _covers(finished.predictions, table, watch):
         return
     _ = write_predictions(table, finished.predictions)
+    keep(place.kept_of(recipe), finished)
     rows = rows_of(read_experiment(out), finished.records, finished.predictions, whole=True)
     if rows:
         _ = write_results(target, rows)
@@ -254,7 +268,7 @@ def _write_ablation(
             finished = gather(out)
             if finished.predictions:
                 done[name] = finished
-    table = place.results / "predictions" / f"{results}.csv.gz"
+    table = place.predictions_of(results)
     now = {(n, str(r.seed), r.fold) for n, finished in done.items() for r in finished.predictions}
     lost = _folds_in(table) - now
     if lost:
@@ -271,6 +285,8 @@ def _write_ablation(
             _ = text.write(f"{name},{line}\n")
     if done:
         write_whole(table, text.getvalue())
+    for name, finished in done.items():
+        keep(place.kept_of(rows[name]), finished)
     found = [
         row for name in done for row in _ablation_rows(name, rows[name], done, against.get(name))
     ]
@@ -286,6 +302,26 @@ def _labelled_lines(done: Mapping[str, Finished]) -> list[tuple[str, list[str]]]
             path = write_predictions(Path(folder) / "row.csv", finished.predictions)
             found.append((name, path.read_text(encoding="utf-8").splitlines()))
     return found
+
+
+def _predictions_of_row(table: Path, row: str) -> list[Prediction]:
+    """One row's part of an ablation's table of predictions."""
+    if not table.is_file():
+        return []
+    with gzip.open(table, "rt", encoding="utf-8", newline="") as file:
+        lines = [line.partition(",") for line in file]
+    chosen = [rest for name, _, rest in lines if name in ("row", row)]
+    if len(chosen) < 2:
+        return []
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "row.csv"
+        _ = path.write_text("".join(chosen), encoding="utf-8")
+        return read_predictions(path)
+
+
+def _restored(count: int, watch: ConsoleWatch) -> None:
+    if count:
+        watch.say(f"going on after {count} folds that results/ holds")
 
 
 def _folds_in(table: Path) -> set[tuple[str, str, str]]:
