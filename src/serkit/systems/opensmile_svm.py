@@ -9,7 +9,7 @@ Claims:     none on the corpora read here.
 Reproduced: see docs/systems/opensmile_svm.md and results/opensmile-svm*.csv.
 Departures: scikit-learn's LinearSVC, one emotion against the rest with squared hinge loss, where
             the challenge used Weka's pairwise SMO; it gives one decision value per emotion.
-            Complexity is fixed (chosen on training speakers), not tuned per corpus.
+            Complexity is fixed per feature set, not tuned per corpus.
 
 openSMILE is licensed for non-commercial use only, and so is a model that needs it to listen.
 """
@@ -32,7 +32,7 @@ Waveform = Float[np.ndarray, " _"]  # not N: the waveforms of a sequence differ 
 SAMPLE_RATE = 16000  # Hz
 
 COMPLEXITY: dict[FeatureSet, float] = {"ComParE_2016": 1e-4, "eGeMAPSv02": 1e-2}
-"""C where the settings name none; chosen on training speakers: docs/systems/opensmile_svm.md."""
+"""C where the settings name none; docs/systems/opensmile_svm.md says how it was chosen."""
 
 CONSTANT = 1e-6
 """A functional that spreads less than this share of its mean is constant to float32."""

@@ -197,7 +197,7 @@ def environment() -> dict[str, Any]:
 def git_state() -> dict[str, Any]:
     """Commit of the checkout that serkit runs from, and whether it was changed since.
 
-    Both are None when serkit was installed rather than checked out.
+    Both are None when serkit was installed rather than checked out, or nothing is committed.
 
     Example:
         >>> sorted(git_state())
@@ -214,10 +214,12 @@ def git_state() -> dict[str, Any]:
             return None
         return answer.stdout.strip() if answer.returncode == 0 else None
 
-    if git("ls-files", "--error-unmatch", Path(__file__).name) is None:
-        return {"commit": None, "dirty": None}
+    commit = git("rev-parse", "--verify", "--quiet", "HEAD")
     status = git("status", "--porcelain", "--untracked-files=no")
-    return {"commit": git("rev-parse", "HEAD"), "dirty": None if status is None else bool(status)}
+    is_ours = git("ls-files", "--error-unmatch", Path(__file__).name) is not None
+    if commit is None or status is None or not is_ours:
+        return {"commit": None, "dirty": None}
+    return {"commit": commit, "dirty": bool(status)}
 
 
 def computes_in_bfloat16() -> bool:
