@@ -286,6 +286,7 @@ class CRNN(nn.Module):
     ) -> tuple[Float[Tensor, "B T H"], Int[Tensor, " B"]]:
         """BLSTM outputs, forward and backward halves side by side, and how many are valid."""
         x, num_frames = self.frames(waveform, num_samples)
+        x = x.contiguous(memory_format=torch.channels_last)  # convolutions are twice as fast so
         for block in self.blocks:
             x, num_frames = block(x, num_frames)
         x = self.linear(x.permute(0, 2, 1, 3).flatten(2))
