@@ -8,7 +8,7 @@ minutes a fold on one core of a processor that computes in bfloat16.
 The network is the default of docs/systems/crnn.md (its switches A to D all "proposed", and
 SpecAugment besides); the training is longer and more strongly regularised than the published kind:
 one cycle of the learning rate, mixed utterances, smoothed labels, averaged weights. What was
-tried, and on which development speakers it was chosen, stands in docs/systems/crnn.md.
+tried, and on which development speakers, stands in docs/systems/crnn.md.
 """
 
 from serkit.experiment import Recipe, study
