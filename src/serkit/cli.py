@@ -638,6 +638,12 @@ def _judge(console: "Console", model: Path, corpus: "Corpus") -> "list[Predictio
             f"{len(known) - len(unheard)} utterances are of speakers that the model was trained "
             "or chosen on, and are left out"
         )
+    corpora = {_person(speaker).partition("/")[0] for speaker in heard}
+    if any(u.speaker is None for u in unheard) or corpora - {_person(corpus.name + "/")[:-1]}:
+        console.print(
+            "whether the model has heard these people cannot be told from speaker ids (unknown "
+            "speakers, or a corpus of another name): no independence of speakers is claimed"
+        )
     waveforms = Waveforms(listener.sample_rate)
     waveforms.read(unheard)
     for name, reason in waveforms.dropped.items():
@@ -744,6 +750,7 @@ def _recordings(given: Iterable[str]) -> list[Path]:
     import glob
 
     found: list[Path] = []
+    in_vain: list[str] = []
     for word in given:
         path = Path(word).expanduser()
         if path.is_dir():
@@ -751,16 +758,18 @@ def _recordings(given: Iterable[str]) -> list[Path]:
                 p for p in path.rglob("*") if p.suffix.lower() in MEDIA_SUFFIXES and p.is_file()
             )
             if not inside:
-                _misunderstood(f"{word}: no recording in this folder, or in those inside it.")
-            found += inside
+                in_vain.append(f"{word}: no recording in this folder, or in those inside it.")
+            found += inside or [path]  # among others, its row says so
         elif glob.has_magic(word) and not path.exists():
             matching = sorted(glob.glob(str(path), recursive=True))  # noqa: PTH207 (absolute too)
             files = [Path(match) for match in matching if Path(match).is_file()]
             if not files:
-                _misunderstood(f"{word}: no file matches.")
-            found += files
+                in_vain.append(f"{word}: no file matches.")
+            found += files or [path]
         else:
             found.append(path)  # also one that is missing: its row says so
+    if in_vain and len(in_vain) == len(found):
+        _misunderstood(" ".join(in_vain))
     return list(dict.fromkeys(found))
 
 
@@ -843,11 +852,16 @@ def _print_ratings(
         _print_table(outcomes, listener, file)
 
 
+def _readable(file: str) -> str:
+    """A file's name, with marks where it is no text: names of old archives need not be."""
+    return os.fsencode(file).decode("utf-8", "replace")
+
+
 def _plain(outcome: "Outcome", listener: "Predictor") -> dict[str, Any]:
     rating = outcome.rating
     shares = {name: round(value, 6) for name, value in rating.emotion.items()} if rating else {}
     return {
-        "file": outcome.file,
+        "file": _readable(outcome.file),
         "status": outcome.status,
         "emotion": rating.top if rating else None,
         "probability": shares,
@@ -869,7 +883,7 @@ def _print_table(outcomes: "Iterable[Outcome]", listener: "Predictor", file: IO[
         shares = rating.emotion if rating else {}
         length = "" if outcome.duration is None else f"{outcome.duration:.2f}"
         table.add_row(
-            Text(outcome.file),
+            Text(_readable(outcome.file)),
             Text(rating.top or "") if rating else Text(outcome.status, style="red"),
             *(f"{shares[name]:.2f}" if shares else "" for name in listener.emotions),
             length,

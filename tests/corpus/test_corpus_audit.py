@@ -2,7 +2,9 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
+import soundfile
 
 from serkit.corpus import (
     Corpus,
@@ -23,14 +25,14 @@ from serkit.corpus.audit import equal_audio
 def utterance(
     name: str,
     *,
-    path: Path = Path("nowhere.wav"),
+    path: Path | None = None,
     speaker: str | None = None,
     sentence: str | None = None,
     emotion: str = "anger",
 ) -> Utterance:
     return Utterance(
         id=f"mine/{name}",
-        path=path,
+        path=path or Path(f"nowhere/{name}.wav"),
         speaker=speaker,
         sentence=sentence,
         ratings=(Rating(rater="consensus", emotion={emotion: 1.0}),),
@@ -256,3 +258,13 @@ def test_a_count_needs_no_speaker(make_corpus: Callable[..., Corpus]):
     found = audit(make_corpus([(None, "anger")]))
     assert found.speakers == {}
     assert found.without_speaker == ("mine/0000",)
+
+
+def test_overlapping_stretches_of_one_file_stay_on_one_side(tmp_path: Path):
+    soundfile.write(tmp_path / "talk.wav", np.random.default_rng(0).normal(0, 0.1, 48000), 16000)
+    lines = ["file,start,end,speaker,emotion"]
+    for number, emotion in enumerate(["anger", "sadness", "anger", "sadness"]):
+        lines.append(f"talk.wav,{0.7 * number},{0.7 * number + 0.8},s{number},{emotion}")
+    (tmp_path / "talk.csv").write_text("\n".join(lines), encoding="utf-8")
+    with pytest.raises(LeakError, match="overlap"):
+        check(protocol("loso", load("mine", tmp_path / "talk.csv")))

@@ -243,3 +243,10 @@ def test_the_columns_are_those_of_the_specification():
         "arousal valence dominance rater split"
     )
     assert expected.split() == list(COLUMNS)
+
+
+@pytest.mark.parametrize("header", ["file,emotion,emotion", "file,File,emotion"])
+def test_a_column_given_twice_is_refused(tmp_path: Path, header: str):
+    (tmp_path / "twice.csv").write_text(f"{header}\na.wav,anger,sadness\n", encoding="utf-8")
+    with pytest.raises(TableError, match="occurs twice"):
+        read_table(tmp_path / "twice.csv", name="mine")

@@ -13,7 +13,16 @@ import pytest
 
 from serkit.corpus import CORPORA
 from serkit.evaluation import read_predictions
-from serkit.experiment import Recipe, RecipeError, ablation, configure, study, system_class
+from serkit.experiment import (
+    ExperimentError,
+    Recipe,
+    RecipeError,
+    ablation,
+    configure,
+    study,
+    system_class,
+)
+from serkit.experiment.folder import fold_folder
 from serkit.trainer import Settings
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -192,3 +201,25 @@ def test_the_ablation_has_the_ten_rows(monkeypatch: pytest.MonkeyPatch) -> None:
     assert table["full"].settings.balance == "weights"
     assert table["full-D"].settings.schedule == "constant"
     assert set(module.against()) == set(table) - {"baseline"}
+
+
+def test_folds_of_every_name_have_folders_of_their_own() -> None:
+    names = ["a b", "a_b", "张三", "李四", "s1"]
+    folders = {fold_folder(Path("out"), 0, name) for name in names}
+    assert len(folders) == len(names)
+    assert all(folder.name.isascii() for folder in folders)
+
+
+def test_a_run_is_not_gone_on_with_when_labels_have_changed(
+    tmp_path: Path, place: list[str], tones_root: Path
+) -> None:
+    copy = tmp_path / "copy"
+    shutil.copytree(tones_root, copy)
+    there = [*place, "--corpus", str(copy)]
+    study("recipes/crnn_tones.py", QUICK, arguments=[*there, "--folds", "s1"])
+    one, other = sorted(path for path in copy.iterdir() if path.is_dir())
+    taken = min(one.glob("s2_*"))
+    moved = taken.rename(other / f"{taken.stem}9{taken.suffix}")
+    with pytest.raises(ExperimentError, match="corpus has changed"):
+        study("recipes/crnn_tones.py", QUICK, arguments=there)
+    assert moved.exists()

@@ -1,6 +1,7 @@
 """What is in a corpus, and whether a protocol keeps what it claims."""
 
 import hashlib
+import math
 from collections import Counter, defaultdict
 from collections.abc import Callable, Hashable, Iterable, Mapping
 from dataclasses import dataclass
@@ -224,6 +225,27 @@ def check(protocol: Protocol, *, audio: bool = True) -> None:
             _apart(where, fold, "sentence", lambda u: u.sentence, development=not shares)
         _apart(where, fold, "repetition of one speaker, sentence and emotion", _take)
         _apart(where, fold, "recording of equal audio", lambda u: twin.get(u.id))
+        _no_overlap(where, fold)
+
+
+def _no_overlap(where: str, fold: Fold) -> None:
+    """No stretch of a file on one side that overlaps a stretch of it on another."""
+    stretches: dict[Path, list[tuple[float, float, str, str]]] = {}
+    for side, utterances in fold.sides.items():
+        for u in utterances:
+            end = math.inf if u.end is None else u.end
+            stretches.setdefault(u.path, []).append((u.start, end, side, u.id))
+    for found in stretches.values():
+        reached: dict[str, tuple[float, str]] = {}  # how far each side has come, and by whom
+        for start, end, side, name in sorted(found):
+            for other, (until, neighbour) in reached.items():
+                if other != side and start < until:
+                    raise LeakError(
+                        f"{where}: stretches of one file that overlap, on {other} and {side} side",
+                        [neighbour, name],
+                    )
+            if end > reached.get(side, (-math.inf, ""))[0]:
+                reached[side] = (end, name)
 
 
 def _take(utterance: Utterance) -> Hashable | None:

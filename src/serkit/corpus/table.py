@@ -5,6 +5,7 @@ import datetime
 import io
 import math
 import re
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -129,6 +130,9 @@ def read_table(
         raise TableError(f"{path}: a table is .csv or .parquet, not {suffix or 'without ending'}")
     columns = list(rows[0]) if rows else []
     plain = {column: column.strip().lower() for column in columns}
+    twice = [c for c, count in Counter(plain.values()).items() if count > 1 and c in COLUMNS]
+    if twice:
+        raise TableError(f"{path}: column {twice[0]} occurs twice; keep the one that is meant")
     if "file" not in plain.values():
         raise TableError(
             f"{path}: no column file among {', '.join(columns) or 'none'}; the columns read are "
@@ -155,6 +159,9 @@ def _csv_rows(path: Path) -> list[dict[str, Any]]:
         raise TableError(f"{path}: empty; the first row has the names of the columns")
     delimiter = max(",;\t", key=text.split("\n", 1)[0].count)
     reader = csv.DictReader(io.StringIO(text, newline=""), delimiter=delimiter)
+    twice = [name for name, count in Counter(reader.fieldnames or ()).items() if count > 1]
+    if twice:
+        raise TableError(f"{path}: column {twice[0]} occurs twice; keep the one that is meant")
     rows: list[dict[str, Any]] = []
     for number, row in enumerate(reader, start=2):
         if None in row or None in row.values():

@@ -1,5 +1,6 @@
 """The folder of an experiment, read: finished folds, their predictions, rows of results."""
 
+import hashlib
 import json
 import re
 from collections.abc import Mapping, Sequence
@@ -74,13 +75,18 @@ class Finished:
 
 
 def fold_folder(out: Path, seed: int, fold: str) -> Path:
-    """Where a fold of a seed stands.
+    """Where a fold of a seed stands; names that no file system minds stand as they are.
 
     Example:
+        >>> fold_folder(Path("out"), 0, "P1").as_posix()
+        'out/seed0/fold-P1'
         >>> fold_folder(Path("out"), 0, "P1 x Q2").as_posix()
-        'out/seed0/fold-P1_x_Q2'
+        'out/seed0/fold-P1_x_Q2-71bc9c97'
     """
-    return out / f"seed{seed}" / f"fold-{re.sub(r'[^A-Za-z0-9.+-]', '_', fold)}"
+    plain = re.sub(r"[^A-Za-z0-9.+-]", "_", fold)
+    if plain != fold:  # so that a b, a_b and names in another script keep apart
+        plain += f"-{hashlib.sha256(fold.encode()).hexdigest()[:8]}"
+    return out / f"seed{seed}" / f"fold-{plain}"
 
 
 def is_finished(folder: Path) -> bool:

@@ -58,7 +58,8 @@ def restore(path: Path, experiment: Experiment, predictions: Iterable[Prediction
         return 0
     kept = json.loads(path.read_text(encoding="utf-8"))
     _ = experiment.claim()
-    if kept["identity"] != read_experiment(experiment.out)["identity"]:
+    identity = read_experiment(experiment.out)["identity"]
+    if any(identity.get(name) != value for name, value in kept["identity"].items()):
         return 0
     by_fold: dict[tuple[int | str, str], list[Prediction]] = {}
     for row in predictions:

@@ -136,7 +136,7 @@ class Experiment:
                     f"{self.protocol.name} has no fold {name!r}; "
                     f"its folds are {', '.join(by_name)}."
                 )
-        return tuple(by_name[name] for name in self.folds or by_name)
+        return tuple(by_name[name] for name in dict.fromkeys(self.folds or by_name))
 
     def run(
         self, *, watch: Watch | None = None, after_fold: Callable[[], None] | None = None
@@ -190,7 +190,7 @@ class Experiment:
         if path.exists():
             before = read_experiment(self.out)
             for name, value in described["identity"].items():
-                if before["identity"].get(name) != value:
+                if before["identity"].get(name, value) != value:  # unknown before, then not asked
                     raise ExperimentError(
                         f"{self.out} holds another experiment ({_apart(name, before, described)}): "
                         "choose another folder, or remove this one to begin anew."
@@ -443,6 +443,10 @@ def describe(experiment: Experiment, config: Any) -> dict[str, Any]:
     members = json.dumps(
         [[f.name, *([u.id for u in side] for side in f.sides.values())] for f in protocol.folds]
     )
+    everyone = {u.id: u for fold in protocol.folds for side in fold.sides.values() for u in side}
+    labels = json.dumps(
+        [[u.id, u.speaker, u.emotion(), u.start, u.end] for _, u in sorted(everyone.items())]
+    )
     return {
         "format": FORMAT,
         "serkit": importlib.metadata.version("serkit"),
@@ -453,9 +457,10 @@ def describe(experiment: Experiment, config: Any) -> dict[str, Any]:
             "corpus": corpus.name,
             "protocol": protocol.name,
             "members": hashlib.sha256(members.encode()).hexdigest(),
+            "labels": hashlib.sha256(labels.encode()).hexdigest(),
             "refit": experiment.refit_done,
             "recipe": experiment.recipe,
-            "set": list(experiment.changed),
+            "set": sorted(set(experiment.changed)),
         },
         "corpus": {
             "name": corpus.name,
@@ -504,6 +509,8 @@ def _apart(name: str, before: Mapping[str, Any], now: Mapping[str, Any]) -> str:
     old, new = before["identity"].get(name), now["identity"][name]
     if name == "members":
         return "its folds have other utterances: the corpus has changed"
+    if name == "labels":
+        return "its utterances have other emotions, speakers or times: the corpus has changed"
     if isinstance(old, dict) and isinstance(new, dict):
         for key in (*new, *old):
             if old.get(key) != new.get(key):

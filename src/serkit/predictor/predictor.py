@@ -127,7 +127,9 @@ class Predictor:
         """
         if isinstance(recording, np.ndarray):
             path = Path("waveform")
-            waveform = self._condition(recording, start, end, sample_rate or self.sample_rate)
+            waveform = self._condition(
+                recording, start, end, self.sample_rate if sample_rate is None else sample_rate
+            )
         else:
             path = Path(recording)
             if sample_rate is not None:
@@ -163,6 +165,8 @@ class Predictor:
             >>> [outcome.status for outcome in listener.predict_all(["no.wav", "nor.mp3"])]
             ['missing', 'missing']
         """
+        if isinstance(paths, (str, Path)):
+            raise ValueError(f"predict_all takes several files; for one: predict({str(paths)!r})")
         if batch < 1:
             raise ValueError(f"batch={batch} must be 1 or more")
         return self._outcomes(iter(paths), batch, progress)
@@ -279,6 +283,13 @@ class Predictor:
                 f"a waveform must be mono samples [N], not of shape {samples.shape}; "
                 "average its channels first"
             )
+        if not (np.issubdtype(samples.dtype, np.floating) or samples.dtype.kind == "i"):
+            raise ValueError(
+                "a waveform must be of floats in [-1, 1] or of signed integers, "
+                f"not {samples.dtype}"
+            )
+        if not 1000 <= rate <= 1_000_000:
+            raise ValueError(f"sample_rate={rate} must be that of the samples, 1000 Hz or above")
         if np.issubdtype(samples.dtype, np.integer):
             samples = samples / -float(np.iinfo(samples.dtype).min or -1)
         mono = np.asarray(samples, dtype=np.float32)

@@ -83,7 +83,7 @@ def load(folder: str | Path) -> System:
     folder = Path(folder)
     stored = read_config(folder)
     name = stored["system"]
-    if name not in SYSTEMS:
+    if not isinstance(name, str) or name not in SYSTEMS:
         raise CheckpointError(
             f"{folder / CONFIG}: unknown system {name!r}; known are {', '.join(SYSTEMS)}"
         )
