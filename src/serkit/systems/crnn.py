@@ -256,7 +256,7 @@ class CRNN(nn.Module):
         )
         self.linear_norm = MaskedBatchNorm(size.linear)
         # Two one-way LSTMs, the second on time-reversed frames: the BLSTM of the paper, without
-        # packing, which the processor's fused kernels do not take.
+        # packing and so without sorting.
         self.forwards = nn.LSTM(size.linear, size.hidden, batch_first=True)
         self.backwards = nn.LSTM(size.linear, size.hidden, batch_first=True)
         if config.summary == "attention":
@@ -286,7 +286,7 @@ class CRNN(nn.Module):
     ) -> tuple[Float[Tensor, "B T H"], Int[Tensor, " B"]]:
         """BLSTM outputs, forward and backward halves side by side, and how many are valid."""
         x, num_frames = self.frames(waveform, num_samples)
-        x = x.contiguous(memory_format=torch.channels_last)  # convolutions are twice as fast so
+        x = x.contiguous(memory_format=torch.channels_last)  # faster convolutions
         for block in self.blocks:
             x, num_frames = block(x, num_frames)
         x = self.linear(x.permute(0, 2, 1, 3).flatten(2))
