@@ -1,0 +1,26 @@
+"""The command line: one file per command.
+
+Everything heavy is imported inside the commands, so that ``serkit --help`` answers at once.
+"""
+
+from serkit.cli import audit, corpora, demo, doctor, evaluate, predict, report, train
+from serkit.cli.shell import app
+
+__all__ = ["app", "main"]
+
+for command in (  # in the order of --help
+    corpora.corpora,
+    audit.audit,
+    train.train,
+    evaluate.evaluate,
+    predict.predict,
+    report.report,
+    demo.demo,
+    doctor.doctor,
+):
+    _ = app.command()(command)
+
+
+def main() -> None:
+    """What the command ``serkit`` runs."""
+    app()

@@ -1,0 +1,101 @@
+"""What a command prints in the end: scores, lines, the files it wrote."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from serkit.cli.shell import new_table
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from serkit.evaluation import Scores
+    from serkit.experiment import Finished
+
+
+def show_finished(console: "Console", finished: "Finished") -> None:
+    """The table of a run, and the files it wrote."""
+    from serkit.evaluation import score
+    from serkit.experiment.folder import PREDICTIONS, RESULTS, complete, read_experiment
+
+    if not finished.rows:
+        console.print("No seed has all its folds yet; the same command goes on.")
+        return
+    described = read_experiment(finished.folder)
+    seeds, folds = complete(described, finished.records)
+    rows = [row for row in finished.predictions if row.seed in seeds and row.fold in folds]
+    protocol = described["protocol"]
+    refit = described["identity"]["refit"]
+    show_scores(
+        console,
+        score(rows),
+        title=f"{described['identity']['system']} on {described['corpus']['name']}, "
+        f"{protocol['name']}" + ("" if refit == "no" else f" (refit: {refit})"),
+    )
+    console.print(f"{protocol['labelled']}", style="italic")
+    dropped = {name for record in finished.records for name in record.dropped}
+    if dropped:
+        console.print(f"{len(dropped)} utterances could not be used; the report names them.")
+    show_written(
+        console,
+        {
+            "predictions": finished.folder / PREDICTIONS,
+            "results": finished.folder / RESULTS,
+            "report": finished.report,
+            "models": finished.folder,
+        },
+    )
+
+
+def show_written(console: "Console", files: Mapping[str, Path | None]) -> None:
+    """Name the files that were written."""
+    for what, path in files.items():
+        if path is not None:
+            console.print(f"{what:<12} {path}", markup=False, soft_wrap=True)
+
+
+def show_scores(console: "Console", scores: "Scores", *, title: str) -> None:
+    """UAR, accuracy, macro F1 with intervals; recall of each emotion."""
+    from serkit.evaluation import precision, recall
+
+    names = {"uar": "UAR", "war": "WAR (accuracy)", "macro_f1": "macro F1"}
+    num_seeds = len(scores.seeds)
+    seeds = "1 seed" if num_seeds == 1 else f"mean ± sd of {num_seeds} seeds"
+    console.print(
+        f"{title}: {scores.num_utterances} utterances, {scores.num_speakers} speakers, {seeds}",
+        style="bold",
+        soft_wrap=True,
+    )
+    table = new_table(
+        "figure",
+        "pooled over folds",
+        "95 % over speakers",
+        "mean ± sd over folds",
+        numbers=3,
+    )
+    for metric, figure in scores.figures.items():
+        table.add_row(names[metric], figure.text, figure.interval.text, figure.fold_text)
+    console.print(table)
+    recalls, precisions = recall(scores.confusion), precision(scores.confusion)
+    table = new_table("emotion", "recall", "precision", "utterances", numbers=3)
+    for place, emotion in enumerate(scores.emotions):
+        count = int(scores.confusion.counts[place].sum()) // num_seeds
+        table.add_row(emotion, share(recalls[emotion]), share(precisions[emotion]), str(count))
+    console.print(table)
+    if scores.absent:
+        console.print(f"† nobody was rated as {', '.join(scores.absent)}: averaged without")
+
+
+def share(value: float) -> str:
+    """A share with three decimals; ``-`` when there is none."""
+    return "-" if value != value else f"{value:.3f}"  # NaN differs from itself
+
+
+def show_lines(console: "Console", title: str, lines: Sequence[str], *, most: int = 20) -> None:
+    """A heading and the first lines of a list."""
+    if lines:
+        console.print(f"{title} ({len(lines)})", style="bold")
+        for line in lines[:most]:
+            console.print(f"  {line}")
+        if len(lines) > most:
+            console.print(f"  and {len(lines) - most} more")

@@ -1,0 +1,110 @@
+"""``serkit train``: a system under a protocol, judged on speakers it never heard."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from serkit.cli.shell import (
+    SMALL,
+    CorpusOption,
+    ProtocolOption,
+    ScaleOption,
+    SpeakerOption,
+    misunderstood,
+    new_console,
+    new_table,
+    read_corpus,
+    whole_numbers,
+)
+from serkit.cli.show import show_finished
+
+
+def train(
+    system: Annotated[str, typer.Argument(help="crnn, opensmile_svm")],
+    corpus: CorpusOption = None,
+    protocol: ProtocolOption = None,
+    seeds: Annotated[str, typer.Option("--seeds", metavar="N,N,...", help="One run each.")] = "0",
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", metavar="DIR", help="Gone on with if there. Default: below runs/."),
+    ] = None,
+    set_: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set",
+            metavar="NAME=VALUE",
+            help="Try a setting of the system or the trainer; may be repeated. Marks the run.",
+        ),
+    ] = None,
+    refit: Annotated[
+        bool,
+        typer.Option("--refit", help="Then train anew on training and development side together."),
+    ] = False,
+    refit_full: Annotated[
+        bool,
+        typer.Option(
+            "--refit-full", help="Train once on both sides, for all epochs, choosing nothing."
+        ),
+    ] = False,
+    folds: Annotated[
+        str, typer.Option("--folds", metavar="A,B,...", help="Only these folds.")
+    ] = "",
+    tensorboard: Annotated[
+        bool, typer.Option("--tensorboard", help="Write losses for TensorBoard (extra).")
+    ] = False,
+    list_settings: Annotated[
+        bool, typer.Option("--list-settings", help="List what --set takes, and stop.")
+    ] = False,
+    scale: ScaleOption = None,
+    speaker_pattern: SpeakerOption = None,
+) -> None:
+    """Train a system under a protocol and judge it on speakers it never heard.
+
+    A run that was stopped goes on when the same command is given again.
+    """
+    if refit and refit_full:
+        misunderstood("--refit and --refit-full exclude each other.")
+    numbers = whole_numbers(seeds, "--seeds")
+    from serkit.corpus import default_protocol
+    from serkit.corpus import protocol as cut
+    from serkit.experiment import Experiment, choices, console_watch, resolve, system_class
+
+    console = new_console()
+    _ = system_class(system)
+    if list_settings:
+        table = new_table("--set NAME", "VALUE", "default")
+        for row in choices(system):
+            table.add_row(*row)
+        console.print(table)
+        return
+    resolved = resolve(set_ or [], system=system)
+    read = read_corpus(corpus, scale=scale, speaker_pattern=speaker_pattern)
+    chosen = cut(protocol or default_protocol(read), read)
+    experiment = Experiment(
+        system=system,
+        corpus=read,
+        protocol=chosen,
+        out=out or Path("runs") / _run_name(system, read.name, chosen.name),
+        system_settings=resolved.system_settings,
+        settings=resolved.settings,
+        seeds=numbers,
+        folds=tuple(name.strip() for name in folds.split(",") if name.strip()),
+        refit="full" if refit_full else "chosen" if refit else "no",
+        changed=tuple(set_ or ()),
+        tensorboard=tensorboard,
+    )
+    with console_watch().shown() as watch:
+        watch.say(
+            f"{system} on {read.name}, {chosen.name}: {len(experiment.chosen_folds)} folds, "
+            f"seeds {', '.join(map(str, numbers))}; writing {experiment.out}"
+        )
+        finished = experiment.run(watch=watch)
+    show_finished(console, finished)
+    if read.name == "excerpt":
+        console.print(SMALL)
+
+
+def _run_name(system: str, corpus: str, protocol: str) -> str:
+    """``crnn.emodb-loso``; generic protocols are named after the corpus as well."""
+    return f"{system}.{protocol if protocol.startswith(corpus) else f'{corpus}-{protocol}'}"
