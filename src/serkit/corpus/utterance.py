@@ -79,15 +79,39 @@ class Utterance:
 
     def rating(self, rater: str | None = None) -> Rating | None:
         """The rating by ``rater``; without a name by consensus, else intended, else the first."""
-        by_rater = {rating.rater: rating for rating in reversed(self.ratings)}
-        if rater is not None:
-            return by_rater.get(rater)
-        for name in RATER_ORDER:
-            if name in by_rater:
-                return by_rater[name]
-        return self.ratings[0] if self.ratings else None
+        return self._first(rater, "emotion", "affect")
 
     def emotion(self, rater: str | None = None) -> str | None:
-        """The top emotion of ``rating(rater)``, or None when there is none."""
-        rating = self.rating(rater)
+        """The top emotion by ``rater``; without a name of the first rating that has one.
+
+        The order is that of ``rating``: consensus, intended, the others. A consensus about affect
+        alone therefore leaves the emotion to the actor's intention.
+        """
+        rating = self._first(rater, "emotion")
         return rating.top if rating is not None else None
+
+    def affect(self, rater: str | None = None) -> Mapping[str, float]:
+        """Dimension to value in [0, 1] by ``rater``; without a name as for ``emotion``.
+
+        Empty when nobody rated affect.
+
+        Example:
+            >>> Utterance(id="a/b", path=Path("b.wav"), ratings=(
+            ...     Rating(rater="intended", emotion={"anger": 1.0}),
+            ...     Rating(rater="consensus", affect={"arousal": 0.9}),
+            ... )).affect()["arousal"]
+            0.9
+        """
+        rating = self._first(rater, "affect")
+        return rating.affect if rating is not None else {}
+
+    def _first(self, rater: str | None, *kinds: str) -> Rating | None:
+        """The first rating, in the order of ``RATER_ORDER``, that says something of some kind."""
+        speaking = [r for r in self.ratings if any(getattr(r, kind) for kind in kinds)]
+        if rater is not None:
+            return next((r for r in speaking if r.rater == rater), None)
+        for name in RATER_ORDER:
+            for rating in speaking:
+                if rating.rater == name:
+                    return rating
+        return speaking[0] if speaking else None
