@@ -2,6 +2,7 @@
 
 import csv
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -168,6 +169,71 @@ def test_audit_looks_at_one_corpus(root: Path) -> None:
     assert serkit("audit", "excerpt", "--corpus", f"synthetic={root}").exit_code == 2
 
 
+def test_audit_shows_what_is_shared_where_nothing_is_claimed() -> None:
+    done = serkit("audit", "excerpt", "--protocol", "excerpt-5pairs", "--quick")
+    assert done.exit_code == 0, done.output
+    assert "test sentences heard before" in done.stdout
+    assert "5 of 5" in done.stdout
+
+
+def test_audit_goes_on_with_a_leak_that_is_allowed(root: Path, tmp_path: Path) -> None:
+    copy = tmp_path / "copy"
+    shutil.copytree(root, copy)
+    shutil.copy(copy / "anger" / "s1_1.wav", copy / "anger" / "s2_1.wav")
+    words = ("audit", f"synthetic={copy}", "--protocol", "loso")
+    assert "--allow-leak equal-audio" in serkit(*words).stdout
+    done = serkit(*words, "--allow-leak", "equal-audio")
+    assert done.exit_code == 0, done.output
+    assert "! loso: 3 folds, LEAK (equal-audio), allowed by hand" in done.stdout
+    wrong = serkit(*words, "--allow-leak", "equal")
+    assert wrong.exit_code == 2
+    assert "equal-audio, near-duplicate" in wrong.stderr
+
+
+def test_audit_listens(root: Path, tmp_path: Path) -> None:
+    copy, wave = tmp_path / "copy", np.random.default_rng(0).uniform(-0.3, 0.3, 16000)
+    shutil.copytree(root, copy)
+    for name, samples in (("s1_8", wave), ("s2_8", 0.5 * wave[900:]), ("s3_8", 0 * wave)):
+        soundfile.write(copy / "anger" / f"{name}.wav", samples, 16000)
+    soundfile.write(copy / "anger" / "s3_9.wav", np.clip(9 * wave, -1, 1), 16000)
+    whole = (copy / "anger" / "s1_1.wav").read_bytes()
+    (copy / "anger" / "s1_1.wav").write_bytes(whole[: len(whole) // 2])
+    words = ("audit", f"synthetic={copy}", "--protocol", "loso", "--out", tmp_path / "out")
+    done = serkit(*words)
+    assert done.exit_code == 1
+    for said in (
+        "Faults (2)",
+        "silent: synthetic/anger/s3_8.wav",
+        "clipped: synthetic/anger/s3_9.wav",
+        "copies of one recording: synthetic/anger/s1_8.wav, synthetic/anger/s2_8.wav",
+        "LEAK (near-duplicate), stops a run",
+        "audit.html",
+    ):
+        assert said in done.stdout
+    assert re.search(r"truncated: .*s1_1.wav", done.stdout)
+    found = json.loads((tmp_path / "out" / "audit.json").read_text())
+    assert found["protocols"][0]["kind"] == "near-duplicate"
+    quick = serkit(*words[:-2], "--quick")
+    assert quick.exit_code == 0, quick.output
+
+
+def test_audit_measures_raters(tmp_path: Path) -> None:
+    lines = ["file,speaker,rater,emotion"]
+    for number in range(12):
+        name = f"{number}.wav"
+        soundfile.write(tmp_path / name, np.full(800, 0.1), 8000)
+        lines += [f"{name},s{number % 3},{who},{('anger', 'fear')[number % 2]}" for who in "ab"]
+    (tmp_path / "calls.csv").write_text("\n".join(lines), encoding="utf-8")
+    done = serkit("audit", f"calls={tmp_path / 'calls.csv'}", "--quick", "--protocol", "loso")
+    assert "alpha 1.000" in done.stdout, done.output
+
+
+def test_audit_asks_for_a_protocol_there_is() -> None:
+    done = serkit("audit", "excerpt", "--protocol", "losso", "--quick")
+    assert done.exit_code == 1
+    assert "loso" in done.stderr
+
+
 # ------------------------------------------------------------------------------------------ train
 
 
@@ -264,7 +330,7 @@ def test_a_run_has_heard_everybody(run: Path, root: Path) -> None:
 @pytest.mark.parametrize(
     ("target", "code", "said"),
     [
-        ("seed0/fold-s1", 0, "4 utterances, 1 speakers"),
+        ("seed0/fold-s1", 0, "4 utterances, 1 speaker"),
         ("seed0", 1, "no run and no model"),
         ("gone", 1, "no such run"),
         ("seed0/fold-s1/history.json", 1, "no column 'seed'"),
@@ -274,6 +340,114 @@ def test_evaluate_says_what_it_was_given(run: Path, target: str, code: int, said
     done = serkit("evaluate", run / target)
     assert done.exit_code == code
     assert said in (done.stdout if code == 0 else done.stderr)
+
+
+GERMAN = ("--alias", "Wut=anger", "--alias", "Trauer=sadness")
+
+
+@pytest.fixture
+def theirs(run: Path, tmp_path: Path) -> Path:
+    """The answers of the run as somebody else would write them."""
+    with (run / "predictions.csv").open(newline="") as file:
+        rows = [(row["file"].split("/", 1)[1], row["predicted"]) for row in csv.DictReader(file)]
+    german = {"anger": "Wut", "sadness": "Trauer"}
+    table = tmp_path / "theirs.csv"
+    table.write_text("wav;pred\n" + "".join(f"x/{f};{german[e]}\n" for f, e in rows))
+    return table
+
+
+def test_anybodys_table_is_scored_as_our_own(
+    run: Path, root: Path, theirs: Path, tmp_path: Path
+) -> None:
+    page, table = tmp_path / "page" / "theirs.html", tmp_path / "scored.csv"
+    done = serkit(
+        *("evaluate", theirs, "--corpus", f"synthetic={root}", "--protocol", "loso"),
+        *(*GERMAN, "--against", run, "--report", page, "--output", table),
+    )
+    assert done.exit_code == 0, done.output
+    ours = serkit("evaluate", run).stdout.splitlines()
+    figures = [line.split()[:2] for line in ours if line.strip().startswith(("UAR", "anger"))]
+    for figure in figures:
+        assert figure in [line.split()[:2] for line in done.stdout.splitlines()]
+    assert "+0.000" in done.stdout
+    assert "nothing is said of calibration" in done.stdout
+    html = page.read_text(encoding="utf-8")
+    assert "labels, speakers and folds are those of the corpus and the protocol" in html
+    assert "../scored.csv" in html
+    with table.open(newline="") as file:
+        assert {row["speaker"] for row in csv.DictReader(file)} == {
+            f"synthetic/s{n}" for n in "123"
+        }
+
+
+def test_a_page_brings_its_numbers_along(run: Path, tmp_path: Path) -> None:
+    done = serkit("evaluate", run, "--report", tmp_path / "ours.html")
+    assert done.exit_code == 0, done.output
+    assert (tmp_path / "ours.csv").read_bytes() == (run / "predictions.csv").read_bytes()
+    html = (tmp_path / "ours.html").read_text(encoding="utf-8")
+    assert re.search(r"read_predictions\(\S+ours\.csv", html)
+
+
+def test_missing_answers_stop_or_count_as_errors(root: Path, theirs: Path) -> None:
+    short = theirs.with_name("short.csv")
+    short.write_text("".join(theirs.read_text().splitlines(keepends=True)[:-2]))
+    words = ("evaluate", short, "--corpus", f"synthetic={root}", *GERMAN)
+    done = serkit(*words)
+    assert done.exit_code == 1
+    assert "2 of 12 test utterances of loso have no answer" in done.stderr
+    assert "--missing wrong" in done.stderr
+    done = serkit(*words, "--missing", "wrong")
+    assert done.exit_code == 0, done.output
+    assert "2 test utterances without an answer count as errors" in done.stdout
+
+
+def test_figures_of_two_cuts_are_not_compared(run: Path, root: Path, theirs: Path) -> None:
+    words = (
+        *("evaluate", theirs, "--corpus", f"synthetic={root}", *GERMAN),
+        *("--protocol", "random-kfold-3", "--against"),
+    )
+    for other in (run, run / "predictions.csv"):
+        done = serkit(*words, other)
+        assert done.exit_code == 1
+        assert len(re.findall(r"\(split [0-9a-f]{16}\)", done.stderr)) == 2
+        assert "12 of 12 shared utterances are in another fold" in done.stderr
+
+
+def test_equal_test_sides_of_another_cut_are_not_compared(
+    run: Path, root: Path, theirs: Path, tmp_path: Path
+) -> None:
+    other = tmp_path / "other"
+    shutil.copytree(run, other)
+    described = json.loads((other / "experiment.json").read_text(encoding="utf-8"))
+    described["protocol"]["split"] = "0" * 16
+    (other / "experiment.json").write_text(json.dumps(described), encoding="utf-8")
+    done = serkit("evaluate", run, "--against", other)
+    assert done.exit_code == 1
+    assert "(split 0000000000000000)" in done.stderr
+    assert "the test sides are alike, training or development sides are not" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "said"),
+    [
+        (["RUN", "--protocol", "loso"], 2, "--protocol is for a foreign table"),
+        (["RUN", "--missing", "wrong"], 2, "--missing is for a foreign table"),
+        (["RUN", "--alias", "Wut=anger"], 2, "are about a corpus"),
+        (["RUN", "--output", "rows.json"], 2, "--output takes a .csv or .csv.gz, not rows.json"),
+        (["RUN", "--report", "page.pdf"], 2, "--report takes a page"),
+        (["TABLE"], 1, "To score somebody else's table"),
+        (["TABLE", "--corpus", "ROOT"], 1, "no such emotion: '"),
+        (["TABLE", "--corpus", "ROOT", "--alias", "Wut"], 2, "--alias takes LABEL=EMOTION"),
+        (["TABLE", "--corpus", "ROOT", "--protocol", "loo"], 1, "did you mean loso?"),
+    ],
+)
+def test_evaluate_says_how_it_is_used(
+    run: Path, root: Path, theirs: Path, words: list[str], code: int, said: str
+) -> None:
+    known = {"RUN": str(run), "TABLE": str(theirs), "ROOT": f"synthetic={root}"}
+    done = serkit("evaluate", *(known.get(word, word) for word in words))
+    assert done.exit_code == code, done.output
+    assert said in done.stderr
 
 
 # ---------------------------------------------------------------------------------------- predict

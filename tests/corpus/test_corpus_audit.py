@@ -1,3 +1,4 @@
+import pickle
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -19,7 +20,7 @@ from serkit.corpus import (
     protocol,
     synthetic,
 )
-from serkit.corpus.audit import equal_audio
+from serkit.corpus.audit import LEAKS, equal_audio, judge, shared
 
 
 def utterance(
@@ -229,7 +230,8 @@ def test_an_audit_lists_what_cannot_be_used(tmp_path: Path, tone):
     assert why["empty.wav"].startswith("not a recording that soundfile opens")
     assert why["nothing.wav"] == "holds no samples"
     assert why["good.wav"] == "mine/late: 0.5 to 2 s of a file of 1 s"
-    assert found.without_emotion == ("mine/unlabelled",)
+    assert found.without_emotion == found.unrated == ("mine/unlabelled",)
+    assert len(found.faults) == 6
     assert len(found.without_speaker) == 7
     assert found.durations == {"mine/good": 1.0, "mine/unlabelled": 1.0}
     assert found.problems == ("noticed",)
@@ -268,3 +270,215 @@ def test_overlapping_stretches_of_one_file_stay_on_one_side(tmp_path: Path):
     (tmp_path / "talk.csv").write_text("\n".join(lines), encoding="utf-8")
     with pytest.raises(LeakError, match="overlap"):
         check(protocol("loso", load("mine", tmp_path / "talk.csv")))
+
+
+# ------------------------------------------------------------------------------- leaks by kind
+
+
+def decoded(utterance: Utterance) -> tuple[np.ndarray, int]:
+    samples, rate = soundfile.read(utterance.path, dtype="float32")
+    start, end = utterance.start, utterance.end
+    return samples[round(start * rate) : None if end is None else round(end * rate)], rate
+
+
+@pytest.fixture
+def plant(tmp_path: Path) -> Callable[[str], Protocol]:
+    """A protocol with one leak of a kind, and no other."""
+
+    def noise(name: str, seed: int, gain: float = 0.1, skip: int = 0) -> Path:
+        wave = np.random.default_rng(seed).uniform(-1, 1, 16000)
+        soundfile.write(tmp_path / name, gain * wave[skip:], 16000)
+        return tmp_path / name
+
+    def planted(kind: str) -> Protocol:
+        one = utterance("a", path=noise("a.wav", 1), speaker="mine/1", sentence="x")
+        mid = utterance("b", path=noise("b.wav", 2), speaker="mine/2", sentence="y")
+        two = utterance("c", path=noise("c.wav", 3), speaker="mine/3", sentence="z")
+        claims = {"speaker": True, "sentence": True}
+        match kind:
+            case "utterance":
+                claims, two = {}, one
+            case "speaker":
+                two = replace(two, speaker="mine/1")
+            case "sentence":
+                two = replace(two, sentence="x")
+            case "take":
+                claims, two = {}, replace(two, speaker="mine/1", sentence="x")
+            case "overlap":
+                two = replace(two, path=one.path, start=0.5)
+                one = replace(one, end=0.6)
+            case "equal-audio":
+                two = replace(two, path=noise("same.wav", 1))
+            case "near-duplicate":
+                two = replace(two, path=noise("near.wav", 1, gain=0.03, skip=1000))
+            case "two-labels":
+                other = utterance("d", path=noise("same.wav", 1), speaker="mine/1", sentence="v",
+                                  emotion="sadness")  # fmt: skip
+                return cut([one, other], [mid], [two], **claims)
+        return cut([one], [mid], [two], **claims)
+
+    return planted
+
+
+@pytest.mark.parametrize("kind", LEAKS)
+def test_a_planted_leak_of_each_kind_stops_the_run(kind: str, plant: Callable[[str], Protocol]):
+    with pytest.raises(LeakError, match=rf"To go on .* --allow-leak {kind}$") as caught:
+        check(plant(kind), read=decoded)
+    assert caught.value.kind == kind
+    assert "mine/a" in caught.value.ids
+
+
+@pytest.mark.parametrize("kind", LEAKS)
+def test_an_allowed_leak_goes_on_and_is_said(kind: str, plant: Callable[[str], Protocol]):
+    (line,) = check(plant(kind), read=decoded, allow=[kind])
+    assert line.startswith(f"LEAK ({kind}), allowed by hand: planted")
+    others = [other for other in LEAKS if other != kind]
+    with pytest.raises(LeakError, match=f"--allow-leak {kind}"):
+        check(plant(kind), read=decoded, allow=others)
+
+
+def test_nothing_planted_is_nothing_found(plant: Callable[[str], Protocol]):
+    assert check(plant("nothing"), read=decoded, allow=LEAKS) == ()
+
+
+def test_without_a_reader_only_equal_copies_are_found(plant: Callable[[str], Protocol]):
+    assert check(plant("near-duplicate")) == ()
+
+
+def test_leaks_of_one_kind_in_many_folds_are_one_line():
+    one, two = utterance("a", speaker="mine/1"), utterance("b", speaker="mine/1")
+    planted = cut([one], [utterance("m", speaker="mine/2")], [two], speaker=True)
+    again = replace(planted.folds[0], name="2", train=(two,), test=(one,))
+    planted = replace(planted, folds=(*planted.folds, again))
+    (line,) = check(planted, allow=["speaker"])
+    assert "fold 1: 1 speaker(s) (mine/1)" in line
+    assert line.endswith("; 1 more of this kind; 2 utterances in all")
+
+
+def test_an_unknown_kind_of_leak_gets_the_known_ones():
+    with pytest.raises(ValueError, match=r"'speakers'.*utterance, speaker,.*did you mean speaker"):
+        check(cut([utterance("a")], [utterance("b")], [utterance("c")]), allow=["speakers"])
+
+
+def test_a_leak_may_be_sent_between_processes():
+    leak = pickle.loads(pickle.dumps(LeakError("here", ["b", "a"], "take")))
+    assert (str(leak), leak.ids, leak.kind) == (
+        "here: a, b. To go on all the same, and have every table and figure say so: "
+        "--allow-leak take",
+        ("a", "b"),
+        "take",
+    )
+
+
+def test_a_copy_under_two_emotions_stops_the_run(plant: Callable[[str], Protocol]):
+    planted = plant("near-duplicate")
+    fold = planted.folds[0]
+    sad = (Rating(rater="consensus", emotion={"sadness": 1.0}),)
+    (copy,) = fold.test
+    planted = replace(planted, folds=(replace(fold, test=(replace(copy, ratings=sad),)),))
+    with pytest.raises(LeakError, match="copies of one recording under two emotions") as caught:
+        check(planted, read=decoded)
+    assert caught.value.kind == "two-labels"
+
+
+def test_what_a_test_side_shares_is_counted_also_where_nothing_is_claimed():
+    (counts,) = shared(
+        cut(
+            [utterance("a", speaker="mine/1", sentence="x")],
+            [utterance("b", speaker="mine/2", sentence="y")],
+            [
+                utterance("c", speaker="mine/2", sentence="x"),
+                utterance("d", speaker="mine/3", sentence="x"),
+                utterance("e", speaker="mine/4", sentence="z"),
+                utterance("f"),
+            ],
+        )
+    )
+    assert (counts.num_speakers, counts.num_shared_speakers) == (3, 1)
+    assert (counts.num_sentences, counts.num_shared_sentences) == (2, 1)
+    assert (counts.num_test, counts.num_test_in_shared) == (4, 2)
+
+
+def test_a_verdict_keeps_leaks_and_refusals_as_words(make_corpus: Callable[..., Corpus]):
+    pairs = [(f"s{n % 3}", "anger" if n % 2 else "sadness") for n in range(12)]
+    corpus = make_corpus(pairs)
+    assert judge("loso", corpus).claims == ("speaker",)
+    assert len(judge("loso", corpus).folds) == 3
+    assert "at most the number of speakers" in judge("kfold-9", corpus).unusable
+    twice = replace(corpus, utterances=(*corpus.utterances, replace(
+        corpus.utterances[0], speaker="mine/s1")))  # fmt: skip
+    verdict = judge("loso", twice)
+    assert (verdict.kind, verdict.leak[:4]) == ("utterance", "loso")
+    assert judge("loso", twice, allow=["utterance"]).allowed[0].startswith("LEAK (utterance)")
+
+
+# ----------------------------------------------------------------------------------- listening
+
+
+def test_listening_finds_truncated_odd_and_copied_files(tmp_path: Path, tone):
+    generator = np.random.default_rng(0)
+    wave = generator.uniform(-0.3, 0.3, 16000)
+    for name, samples in (("good", wave), ("copy", 0.5 * wave[800:]), ("silent", 0 * wave)):
+        soundfile.write(tmp_path / f"{name}.wav", samples, 16000)
+    soundfile.write(tmp_path / "short.flac", wave[::-1], 16000)
+    (tmp_path / "talk.m4a").write_bytes(b"a container")
+
+    class CutShortError(ValueError):
+        status = "truncated"
+
+    def read(utterance: Utterance) -> tuple[np.ndarray, int]:
+        if utterance.path.suffix == ".m4a":
+            raise CutShortError(f"{utterance.path}: promises more")
+        samples, rate = decoded(utterance)
+        return (samples[:8000] if utterance.path.suffix == ".flac" else samples), rate
+
+    def odd(samples: np.ndarray, sample_rate: int) -> tuple[str, ...]:
+        return () if samples.any() else ("silent", "dull")
+
+    names = ("good.wav", "copy.wav", "silent.wav", "short.flac", "talk.m4a")
+    corpus = Corpus(
+        name="mine",
+        utterances=tuple(
+            utterance(name.partition(".")[0], path=tmp_path / name, speaker="mine/1")
+            for name in names
+        ),
+    )
+    assert audit(corpus).ok
+    found = audit(corpus, read=read, inspect=odd)
+    assert dict(found.truncated) == {
+        tmp_path / "talk.m4a": "promises more",
+        tmp_path / "short.flac": "promises 1.00 s and only 0.50 s could be decoded",
+    }
+    assert found.notes == {"silent": ("mine/silent",), "dull": ("mine/silent",)}
+    assert found.near_duplicates == (("mine/copy", "mine/good"),)
+    assert (found.num_listened, found.unchecked) == (3, ())
+    assert set(found.durations) == {"mine/good", "mine/copy", "mine/silent"}
+    assert [fault.partition(":")[0] for fault in found.faults] == [
+        "truncated", "truncated", "silent",
+    ]  # fmt: skip
+    assert "copies of one recording: mine/copy, mine/good" in found.remarks
+    assert "dull: mine/silent" in found.remarks
+
+
+def test_equal_audio_is_not_said_twice(tmp_path: Path, tone):
+    wave = np.random.default_rng(0).uniform(-0.3, 0.3, 16000)
+    for name in ("one.wav", "two.wav"):
+        soundfile.write(tmp_path / name, wave, 16000)
+    corpus = Corpus(
+        name="mine",
+        utterances=tuple(utterance(n, path=tmp_path / f"{n}.wav") for n in ("one", "two")),
+    )
+    found = audit(corpus, read=decoded)
+    assert found.duplicates == (("mine/one", "mine/two"),)
+    assert found.near_duplicates == ()
+
+
+def test_affect_without_emotion_is_no_fault(tmp_path: Path, tone):
+    path = tone(tmp_path / "a.wav")
+    rated = (Rating(rater="consensus", affect={"valence": 0.25}),)
+    found = audit(
+        Corpus(name="mine", utterances=(replace(utterance("a", path=path), ratings=rated),))
+    )
+    assert found.ok
+    assert found.affect == {"valence": {"mine/a": 0.25}}
+    assert "affect but no emotion: 1 utterances" in found.remarks

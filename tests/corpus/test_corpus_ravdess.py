@@ -24,6 +24,12 @@ def test_the_actor_folders_may_stand_at_the_root(tmp_path: Path, tone):
     assert len(load("ravdess", tmp_path).utterances) == 1
 
 
+def test_the_layout_of_audb_is_read(tmp_path: Path, tone):
+    tone(tmp_path / "speech" / "actor_12" / "03-01-06-01-02-01-12.wav")
+    tone(tmp_path / "songs" / "actor_12" / "03-02-06-01-02-01-12.wav")
+    assert [u.id for u in load("ravdess", tmp_path).utterances] == ["ravdess/03-01-06-01-02-01-12"]
+
+
 def test_song_is_passed_over(tmp_path: Path, tone):
     tone(tmp_path / "Actor_01" / "03-01-01-01-01-01-01.wav")
     tone(tmp_path / "Actor_01" / "03-02-01-01-01-01-01.wav")

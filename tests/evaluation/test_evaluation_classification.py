@@ -13,7 +13,19 @@ from sklearn.metrics import (
     recall_score,
 )
 
-from serkit.evaluation import Confusion, f1, macro_f1, marked, precision, recall, top, uar, war
+from serkit.evaluation import (
+    METRICS,
+    Confusion,
+    f1,
+    macro_f1,
+    marked,
+    precision,
+    recall,
+    top,
+    uar,
+    war,
+    weighted_f1,
+)
 
 EMOTIONS = ("anger", "neutral", "sadness")
 
@@ -42,6 +54,7 @@ def test_a_confusion_counted_by_hand():
     assert uar(confusion) == pytest.approx((3 / 4 + 1 / 2 + 0) / 3)
     assert war(confusion) == 4 / 8
     assert macro_f1(confusion) == pytest.approx((6 / 9 + 2 / 5 + 0) / 3)
+    assert weighted_f1(confusion) == pytest.approx((4 * 6 / 9 + 2 * 2 / 5 + 2 * 0) / 8)
     assert recall(confusion) == {"anger": 0.75, "neutral": 0.5, "sadness": 0.0}
     assert f1(confusion) == pytest.approx({"anger": 6 / 9, "neutral": 2 / 5, "sadness": 0.0})
     heard = precision(confusion)
@@ -51,7 +64,7 @@ def test_a_confusion_counted_by_hand():
 
 def test_figures_take_two_sequences_or_a_confusion():
     confusion = Confusion.of(REFERENCE, PREDICTED, EMOTIONS)
-    for figure in (uar, war, macro_f1):
+    for figure in (uar, war, macro_f1, weighted_f1):
         assert figure(REFERENCE, PREDICTED, EMOTIONS) == figure(confusion)
 
 
@@ -65,6 +78,9 @@ def test_agreement_with_scikit_learn_and_audmetric_when_all_emotions_occur():
         assert uar(confusion) == pytest.approx(balanced_accuracy_score(reference, predicted))
         assert war(confusion) == pytest.approx(accuracy_score(reference, predicted))
         assert macro_f1(confusion) == pytest.approx(f1_score(reference, predicted, average="macro"))
+        assert weighted_f1(confusion) == pytest.approx(
+            f1_score(reference, predicted, average="weighted")
+        )
         assert list(recall(confusion).values()) == pytest.approx(
             recall_score(reference, predicted, average=None, labels=labels).tolist()
         )
@@ -103,6 +119,26 @@ def test_macro_f1_counts_an_emotion_that_is_only_predicted_and_skips_one_on_neit
     assert macro_f1(on_neither_side, absent="skip") == pytest.approx((0 + 2 / 3) / 2)
 
 
+def test_weighted_f1_gives_no_weight_to_an_absent_emotion():
+    reference, predicted = ["anger", "neutral"], ["sadness", "neutral"]
+    for absent in ("nan", "skip"):
+        assert weighted_f1(reference, predicted, EMOTIONS, absent=absent) == pytest.approx(1 / 2)
+    theirs = f1_score(reference, predicted, average="weighted", labels=list(EMOTIONS))
+    assert weighted_f1(reference, predicted, EMOTIONS) == pytest.approx(theirs)
+
+
+def test_every_figure_by_name_is_the_function_of_that_name():
+    generator = np.random.default_rng(5)
+    counts = generator.integers(0, 9, (4, 2, 3, 3))
+    for name, function in {
+        "uar": uar, "war": war, "macro_f1": macro_f1, "weighted_f1": weighted_f1
+    }.items():  # fmt: skip
+        many = METRICS[name](counts, "skip")
+        assert many.shape == (4, 2)
+        one = function(Confusion(emotions=EMOTIONS, counts=counts[3, 1]), absent="skip")
+        assert many[3, 1] == pytest.approx(one)
+
+
 def test_an_absent_emotion_is_named_and_daggered():
     confusion = Confusion.of(["anger", "neutral"], ["anger", "neutral"], EMOTIONS)
     assert confusion.absent == ("sadness",)
@@ -112,7 +148,7 @@ def test_an_absent_emotion_is_named_and_daggered():
 
 def test_nothing_at_all_has_no_figure():
     nothing = Confusion.empty(EMOTIONS)
-    for figure in (uar, war, macro_f1):
+    for figure in (uar, war, macro_f1, weighted_f1):
         assert math.isnan(figure(nothing, absent="nan"))
         assert math.isnan(figure(nothing, absent="skip"))
 
@@ -139,7 +175,7 @@ def test_a_test_set_may_be_scored_in_parts(answers, cut):
 @given(pairs)
 def test_every_figure_is_between_0_and_1_or_says_it_is_not_defined(answers):
     confusion = Confusion.of(*split(answers), EMOTIONS)
-    for figure in (uar, war, macro_f1):
+    for figure in (uar, war, macro_f1, weighted_f1):
         assert 0.0 <= figure(confusion, absent="skip") <= 1.0
         value = figure(confusion)
         assert math.isnan(value) or 0.0 <= value <= 1.0
@@ -148,7 +184,7 @@ def test_every_figure_is_between_0_and_1_or_says_it_is_not_defined(answers):
 
 @given(st.lists(emotion, min_size=1))
 def test_identical_ratings_score_best(reference):
-    for figure in (uar, war, macro_f1):
+    for figure in (uar, war, macro_f1, weighted_f1):
         assert figure(reference, reference, EMOTIONS, absent="skip") == 1.0
 
 
@@ -156,7 +192,7 @@ def test_identical_ratings_score_best(reference):
 def test_names_of_emotions_do_not_matter(answers, names):
     renamed = dict(zip(EMOTIONS, names, strict=True))
     reference, predicted = split(answers)
-    for figure in (uar, war, macro_f1):
+    for figure in (uar, war, macro_f1, weighted_f1):
         for absent in ("nan", "skip"):
             assert same(
                 figure(reference, predicted, EMOTIONS, absent=absent),

@@ -134,3 +134,52 @@ def test_results_that_are_missing_or_malformed_are_named(tmp_path, make_rows):
     path.write_text("recipe,system\n")
     with pytest.raises(ValueError, match=r"short.csv: the file holds no rows"):
         results_table([path])
+
+
+def without(rows, *columns):
+    return [{name: v for name, v in row.items() if name not in columns} for row in rows]
+
+
+def test_weighted_f1_stands_in_every_row_and_in_the_table(tmp_path, make_rows):
+    rows = make_rows(seeds=(0, 1))
+    found = result_rows(rows, **ABOUT, train_seconds={})
+    assert found[2]["weighted_f1"] == round(score(rows).figures["weighted_f1"].mean, 4)
+    head, _, pooled, *_ = results_table(
+        [write_results(tmp_path / "a.csv", found)]
+    ).splitlines()[2:]  # fmt: skip
+    place = head.split(" | ").index("weighted F1")
+    assert pooled.split(" | ")[place] == f"{found[2]['weighted_f1']:.3f}"
+
+
+def test_results_from_before_the_last_columns_are_still_shown(tmp_path, make_rows):
+    found = result_rows(make_rows(), **ABOUT, train_seconds={}, split="0123456789abcdef")
+    old = without(found, "weighted_f1", "split")
+    path = write_results(tmp_path / "old.csv", old)
+    assert "weighted_f1" not in read_results(path)[0]
+    alone = results_table([path])
+    assert "weighted F1" not in alone
+    assert "plit" not in alone
+    both = results_table([path, write_results(tmp_path / "new.csv", found)])
+    assert both.count("###") == 1
+    assert f"| {found[-1]['macro_f1']:.3f} | n/a |" in both
+    assert "Split `0123456789abcdef`, but not recorded in 1 of the rows." in both
+
+
+def test_rows_of_different_splits_are_not_put_into_one_table(tmp_path, make_rows):
+    paths = [
+        write_results(
+            tmp_path / f"{split}.csv",
+            result_rows(make_rows(), **ABOUT, train_seconds={}, split=split),
+        )
+        for split in ("aaaa", "bbbb")
+    ]
+    assert results_table(paths[:1]).count("###") == results_table(paths[1:]).count("###") == 1
+    assert "plit" not in results_table(paths[:1])
+    text = results_table(paths)
+    assert text.count("### tones, loso") == 2
+    for split in ("aaaa", "bbbb"):
+        assert f"Split `{split}`: the splits of these 2 tables differ, so their figures" in text
+    old = without(result_rows(make_rows(), **ABOUT, train_seconds={}), "split")
+    three = results_table([*paths, write_results(tmp_path / "old.csv", old)])
+    assert three.count("### tones, loso") == 3
+    assert "Split not recorded: the splits of these 3 tables differ" in three

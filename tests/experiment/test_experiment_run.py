@@ -11,8 +11,14 @@ from pathlib import Path
 
 import pytest
 
-from serkit.corpus import Corpus, LeakError, protocol
-from serkit.evaluation import Prediction, read_predictions, score
+from serkit.corpus import Corpus, LeakError, Rating, protocol
+from serkit.evaluation import (
+    Prediction,
+    read_affect_predictions,
+    read_predictions,
+    score,
+    score_affect,
+)
 from serkit.experiment import (
     Experiment,
     ExperimentError,
@@ -22,6 +28,7 @@ from serkit.experiment import (
     gather,
     read_experiment,
 )
+from serkit.predictor import load as load_predictor
 from serkit.trainer import Settings, load
 
 Make = Callable[..., Experiment]
@@ -242,6 +249,98 @@ def test_a_leak_stops_the_run_before_it_writes(tones: Corpus, experiment: Make) 
     with pytest.raises(LeakError, match=r"synthetic/anger/s1_1\.wav"):
         made.run()
     assert not made.out.exists()
+
+
+def test_a_leak_that_is_allowed_is_told_wherever_numbers_are(
+    experiment: Make, tones: Corpus, tmp_path: Path
+) -> None:
+    fold = protocol("loso", tones).folds[0]
+    leaking = replace(
+        protocol("loso", tones),
+        folds=(replace(fold, train=(*fold.train, *fold.test[:1]), test=fold.test[1:]),),
+    )
+    with pytest.raises(LeakError, match="--allow-leak speaker"):
+        experiment(protocol=leaking).run()
+    finished = experiment(protocol=leaking, allow_leaks=("speaker", "take")).run()
+    assert {row["protocol"] for row in finished.rows} == {"loso (leaks allowed: speaker, take)"}
+    (line,) = [x for x in read_experiment(finished.folder)["protocol"]["leaks"] if "speaker" in x]
+    assert "LEAK (speaker), allowed by hand" in line
+    assert finished.report is not None
+    assert "LEAK (speaker), allowed by hand" in finished.report.read_text()
+    with pytest.raises(ExperimentError, match="allow_leaks was"):
+        experiment(protocol=leaking, allow_leaks=("speaker", "take", "sentence")).run()
+
+
+def test_a_leak_of_no_known_kind_cannot_be_allowed(experiment: Make) -> None:
+    with pytest.raises(ValueError, match=r"no leak is called 'speakers'.*did you mean speaker"):
+        experiment(allow_leaks=("speakers",)).run()
+
+
+def rated(corpus: Corpus) -> Corpus:
+    """The tones with an affect that goes with their emotion."""
+    values = {"anger": 0.9, "sadness": 0.2}
+    return replace(
+        corpus,
+        utterances=tuple(
+            replace(
+                utterance,
+                ratings=(
+                    *utterance.ratings,
+                    Rating(
+                        rater="consensus",
+                        affect={
+                            "arousal": values[utterance.emotion() or ""],
+                            "valence": 1 - values[utterance.emotion() or ""] / 2,
+                        },
+                    ),
+                ),
+            )
+            for utterance in corpus.utterances
+        ),
+    )
+
+
+def test_affect_goes_through_an_experiment_as_emotions_do(tones: Corpus, tmp_path: Path) -> None:
+    pytest.importorskip("opensmile")
+    corpus = rated(tones)
+    finished = Experiment(
+        system="opensmile_svr",
+        corpus=corpus,
+        protocol=protocol("loso", corpus, task="affect"),
+        out=tmp_path / "out",
+        system_settings={"feature_set": "eGeMAPSv02"},
+    ).run()
+    rows = read_affect_predictions(finished.folder / "predictions.csv")
+    assert sorted(row.file for row in rows) == [utterance.id for utterance in corpus.utterances]
+    assert list(rows[0].predicted) == ["arousal", "valence"]
+    pooled = finished.rows[-1]
+    assert pooled["seed"] == "pooled"
+    assert pooled["ccc_mean"] == pytest.approx(
+        score_affect(rows).figures["ccc_mean"].mean, abs=1e-4
+    )
+    assert float(pooled["ccc_mean"]) > 0.8
+    assert pooled["split"] == protocol("loso", corpus, task="affect").split
+    assert finished.report is not None
+    listener = load_predictor(finished.folder / "seed0" / "fold-s1")
+    rating = listener.predict(corpus.utterances[0].path)
+    assert rating.emotion == {}
+    assert rating.affect["arousal"] == pytest.approx(rows[0].predicted["arousal"], abs=0.01)
+
+
+def test_a_system_is_not_run_on_a_protocol_of_another_task(tones: Corpus, tmp_path: Path) -> None:
+    made = Experiment(
+        system="opensmile_svr", corpus=tones, protocol=protocol("loso", tones), out=tmp_path
+    )
+    with pytest.raises(ExperimentError, match=r"answers affect, but loso was built for emotion"):
+        made.run()
+
+
+def test_answers_to_the_development_side_are_kept_where_it_chose_the_epoch(
+    finished: Path,
+) -> None:
+    chosen = read_predictions(finished / "seed0" / "fold-s1" / "development.csv")
+    assert {row.speaker for row in chosen} == {"synthetic/s2"}
+    assert {row.fold for row in chosen} == {"s1"}
 
 
 def test_an_unknown_fold_is_named_with_the_known_ones(experiment: Make) -> None:

@@ -11,7 +11,7 @@ from types import ModuleType
 
 import pytest
 
-from serkit.corpus import CORPORA
+from serkit.corpus import AFFECT, CORPORA
 from serkit.evaluation import read_predictions
 from serkit.experiment import (
     ExperimentError,
@@ -170,12 +170,16 @@ def load_recipe(path: Path, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
 
 @pytest.mark.parametrize("path", RECIPES, ids=[path.stem for path in RECIPES])
 def test_every_recipe_can_be_built(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    if path.stem == "cross":
+        pytest.skip("takes corpora: tests/experiment/test_experiment_cross.py")
     made = load_recipe(path, monkeypatch).recipe()
     recipes = made.values() if isinstance(made, Mapping) else made
     for recipe in [recipes] if isinstance(recipes, Recipe) else recipes:
         passport = CORPORA[recipe.corpus].PASSPORT
         assert recipe.protocol in passport.protocols
-        config = configure(recipe.system, tuple(passport.emotions), recipe.system_settings)
+        affect = system_class(recipe.system).task == "affect"
+        names = AFFECT if affect else tuple(passport.emotions)
+        config = configure(recipe.system, names, recipe.system_settings)
         assert system_class(recipe.system)(config) is not None
 
 

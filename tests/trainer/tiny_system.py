@@ -26,6 +26,7 @@ class Tiny(nn.Module):
     """Two convolutions, batch norm, dropout, and a random level while training."""
 
     name: ClassVar[str] = "tiny"
+    task: ClassVar[str] = "emotion"
     trained_by_gradient: ClassVar[bool] = True
     sample_rate: ClassVar[int] = 16000
     Config: ClassVar[type[Config]] = Config
@@ -50,7 +51,9 @@ class Tiny(nn.Module):
         length = min(num_samples, 400)
         return [(int(generator.integers(num_samples - length + 1)), length)]
 
-    def prepare(self, waveforms: Iterable[np.ndarray], emotions: Sequence[int]) -> None:
+    def prepare(
+        self, waveforms: Iterable[np.ndarray], emotions: Sequence[int], *, speakers: object = None
+    ) -> None:
         level = np.mean([np.sqrt(np.mean(np.square(waveform))) for waveform in waveforms])
         self.scale.fill_(float(level))
 

@@ -3,7 +3,7 @@
 Everything heavy is imported inside the commands, so that ``serkit --help`` answers at once.
 """
 
-from serkit.cli import audit, corpora, demo, doctor, evaluate, predict, report, train
+from serkit.cli import audit, corpora, cross, demo, doctor, evaluate, predict, report, train
 from serkit.cli.shell import app
 
 __all__ = ["app", "main"]
@@ -13,6 +13,7 @@ for command in (  # in the order of --help
     audit.audit,
     train.train,
     evaluate.evaluate,
+    cross.cross,
     predict.predict,
     report.report,
     demo.demo,

@@ -33,6 +33,7 @@ EXTRAS = {
     "opensmile": ("opensmile", "the baseline opensmile_svm; non-commercial licence"),
     "parquet": ("pyarrow", "tables in Parquet"),
     "audformat": ("audformat", "audformat databases"),
+    "audb": ("audb", "serkit corpora fetch"),
     "tensorboard": ("tensorboard", "train --tensorboard"),
 }
 """Extra to its module, and what it is for."""

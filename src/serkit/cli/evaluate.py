@@ -1,89 +1,324 @@
-"""``serkit evaluate``: tables anew from predictions, or a model judged on a corpus."""
+"""``serkit evaluate``: a run, a model, or anybody's predictions, scored by the same code."""
 
+import contextlib
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
 from serkit.cli.shell import (
+    AliasOption,
+    RaterOption,
     ScaleOption,
     SpeakerOption,
     misunderstood,
     new_console,
     read_corpus,
 )
-from serkit.cli.show import show_scores, show_written
+from serkit.cli.show import show_affect_scores, show_scores, show_written
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from serkit.corpus import Corpus
+    from serkit.corpus import Corpus, Protocol
     from serkit.evaluation import Prediction
+    from serkit.evaluation.affect import AffectPrediction
+
+TABLES = (".csv", ".tsv", ".gz")
+"""Endings of tables of predictions; everything else is a folder of a run or a model."""
+
+UNCALIBRATED = "it has no probabilities, so nothing is said of calibration"
 
 
 def evaluate(
     target: Annotated[
-        Path, typer.Argument(help="A run, a table of predictions (.csv, .csv.gz), or a model.")
+        Path,
+        typer.Argument(
+            help="A run, a table of predictions (.csv, .csv.gz) of ours or, with --corpus, of "
+            "anybody's, or, with --corpus, a model."
+        ),
     ],
     corpus: Annotated[
         str | None,
         typer.Option(
-            "--corpus", metavar="NAME=PATH", help="Judge the model on this corpus instead."
+            "--corpus",
+            metavar="NAME=PATH",
+            help="Judge a model on this corpus; or score a foreign table (file, predicted) by it.",
         ),
     ] = None,
+    protocol: Annotated[
+        str | None,
+        typer.Option(
+            "--protocol",
+            metavar="NAME",
+            help="Whose test sides a foreign table answers for. Default: the corpus's own.",
+        ),
+    ] = None,
+    missing: Annotated[
+        Literal["refuse", "wrong"],
+        typer.Option(
+            "--missing", help="A test utterance that a foreign table lacks: stop, or an error."
+        ),
+    ] = "refuse",
     against: Annotated[
         Path | None,
         typer.Option("--against", help="Compare with this run or table, on the same utterances."),
     ] = None,
     output: Annotated[
         Path | None,
-        typer.Option("--output", metavar="FILE", help="Write the predictions made (--corpus)."),
+        typer.Option("--output", metavar="FILE", help="Write the predictions that were scored."),
+    ] = None,
+    report: Annotated[
+        Path | None,
+        typer.Option("--report", metavar="FILE.html", help="Write the page of the figures."),
     ] = None,
     scale: ScaleOption = None,
     speaker_pattern: SpeakerOption = None,
+    alias: AliasOption = None,
+    rater: RaterOption = None,
 ) -> None:
-    """Compute the table anew from predictions, or judge a model on a corpus."""
-    from serkit.evaluation import compare_predictions, score, write_predictions
-
+    """Score a run or anybody's predictions, or judge a model on a corpus."""
     console = new_console()
+    foreign = corpus is not None and target.name.endswith(TABLES)
+    if not foreign and (protocol is not None or missing != "refuse"):
+        misunderstood(
+            f"{'--protocol' if protocol else '--missing'} is for a foreign table of predictions: "
+            "serkit evaluate theirs.csv --corpus NAME=PATH --protocol NAME."
+        )
+    if corpus is None and (alias or rater or scale or speaker_pattern):
+        misunderstood(
+            "--alias, --rater, --scale and --speaker-pattern are about a corpus: give --corpus."
+        )
+    if output is not None and not output.name.endswith((".csv", ".csv.gz")):
+        misunderstood(f"--output takes a .csv or .csv.gz, not {output}.")
+    if report is not None and report.suffix.lower() not in (".html", ".htm"):
+        misunderstood(f"--report takes a page, such as theirs.html, not {report}.")
+    other: _Answers | None = None
     if corpus is None:
-        rows = predictions_of(target)
+        answers = _answers(target)
     else:
-        read = read_corpus(corpus, scale=scale, speaker_pattern=speaker_pattern)
-        rows = _judge(console, target, read)
-        if output is not None:
-            _ = write_predictions(output, rows)
-            show_written(console, {"predictions": output})
-    show_scores(console, score(rows), title=str(target))
+        read = read_corpus(
+            corpus, scale=scale, speaker_pattern=speaker_pattern, aliases=alias, rater=rater
+        )
+        if foreign:
+            meanings = dict(word.split("=", 1) for word in alias or ())
+            reader = _Reader(read, _cut(read, protocol), meanings, missing)
+            answers = reader.read(target)
+            if against is not None and against.is_file() and not _is_own(against):
+                other = reader.read(against)
+        else:
+            answers = _Answers(rows=_judge(console, target, read), title=f"{target} on {read.name}")
+    for note in dict.fromkeys((*answers.notes, *(other.notes if other is not None else ()))):
+        console.print(note, markup=False, soft_wrap=True)
+    _show(console, answers)
     if against is not None:
-        difference = compare_predictions(rows, predictions_of(against))
-        console.print(f"UAR, {target} minus {against}: {difference}", markup=False, soft_wrap=True)
+        other = other or _answers(against)
+        _check_split(answers, other)
+        _compare(console, answers, other)
+    _write(console, answers, output, report)
 
 
-def predictions_of(target: Path) -> "list[Prediction]":
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Answers:
+    """A table that can be scored, and what is known of it."""
+
+    rows: "Sequence[Prediction] | Sequence[AffectPrediction]"
+    title: str
+    notes: tuple[str, ...] = ()
+    split: str = ""
+    """``Protocol.split`` of its folds, where it is known."""
+    protocol: "Protocol | None" = None
+
+    @property
+    def is_affect(self) -> bool:
+        return not hasattr(self.rows[0], "probabilities")
+
+
+@dataclass(frozen=True, slots=True)
+class _Reader:
+    """Reads foreign tables under one protocol."""
+
+    corpus: "Corpus"
+    protocol: "Protocol"
+    aliases: dict[str, str]
+    missing: Literal["refuse", "wrong"]
+
+    def read(self, path: Path) -> _Answers:
+        from serkit.evaluation.rival import read_rival
+
+        rival = read_rival(path, self.protocol, aliases=self.aliases, missing=self.missing)
+        return _Answers(
+            rows=rival.predictions,
+            title=f"{path}, {self.corpus.name}, {self.protocol.name}",
+            notes=(
+                *(f"{path}: {note}" for note in rival.notes),
+                *(() if rival.has_probabilities else (f"{path}: {UNCALIBRATED}",)),
+                self.protocol.labelled,
+            ),
+            split=self.protocol.split,
+            protocol=self.protocol,
+        )
+
+
+def _cut(corpus: "Corpus", name: str | None) -> "Protocol":
+    """The protocol, once it is known to keep what it claims."""
+    from serkit.corpus import check, default_protocol, protocol
+
+    cut = protocol(name or default_protocol(corpus), corpus)
+    _ = check(cut, audio=False)  # of names only: nothing is trained here
+    return cut
+
+
+def predictions_of(target: Path) -> "list[Any]":
     """Predictions of the complete seeds of a run, or of a table."""
-    from serkit.evaluation import read_predictions
+    return list(_answers(target).rows)
+
+
+def _answers(target: Path) -> _Answers:
+    """A run or a table of our own."""
     from serkit.experiment import ExperimentError
     from serkit.experiment.folder import EXPERIMENT, PREDICTIONS, complete, gather, read_experiment
 
     if target.is_file():
-        return read_predictions(target)
+        return _Answers(rows=_read_table(target), title=str(target))
     if not target.exists():
         raise FileNotFoundError(f"{target}: no such run, table of predictions or model.")
     if (target / EXPERIMENT).is_file():
-        finished = gather(target)
-        seeds, folds = complete(read_experiment(target), finished.records)
+        described, finished = read_experiment(target), gather(target)
+        seeds, folds = complete(described, finished.records)
         rows = [row for row in finished.predictions if row.seed in seeds and row.fold in folds]
         if not rows:
             raise ExperimentError(f"{target}: no seed has all its folds yet.")
-        return rows
+        return _Answers(rows=rows, title=str(target), split=described["protocol"].get("split", ""))
     if (target / PREDICTIONS).is_file():
-        return read_predictions(target / PREDICTIONS)
+        return _Answers(rows=_read_table(target / PREDICTIONS), title=str(target))
     if (target / "config.json").is_file():
         misunderstood(f"{target} is a model; say what to judge it on: --corpus NAME=PATH.")
     raise ExperimentError(
         f"{target} is no run and no model: there is neither predictions nor weights."
     )
+
+
+def _read_table(path: Path) -> "Sequence[Prediction] | Sequence[AffectPrediction]":
+    """A table of our own, of emotions or of affect."""
+    from serkit.evaluation import PredictionsError, read_predictions
+    from serkit.evaluation.affect import read_affect_predictions
+
+    if any(column.startswith("predicted_") for column in _header(path)):
+        return read_affect_predictions(path)
+    try:
+        return read_predictions(path)
+    except PredictionsError as error:
+        if "no column" not in str(error):
+            raise
+        raise PredictionsError(
+            f"{error}. To score somebody else's table, with as little as file,predicted, say what "
+            "was predicted: --corpus NAME=PATH --protocol NAME"
+        ) from error
+
+
+def _header(path: Path) -> list[str]:
+    """The columns of a table of our own; nothing of a broken one, which is said elsewhere."""
+    import gzip
+
+    opened = gzip.open if path.suffix == ".gz" else open
+    with contextlib.suppress(OSError, EOFError, UnicodeDecodeError), opened(path, "rb") as file:
+        return file.readline().decode("utf-8-sig").strip().split(",")
+    return []
+
+
+def _is_own(path: Path) -> bool:
+    """Whether a table says its own folds and references, as ours do."""
+    from serkit.evaluation.predictions import COLUMNS
+
+    return set(COLUMNS) <= set(_header(path))
+
+
+def _show(console: "Console", answers: _Answers) -> None:
+    from serkit.evaluation import score
+    from serkit.evaluation.affect import score_affect
+
+    rows: Any = answers.rows
+    if answers.is_affect:
+        show_affect_scores(console, score_affect(rows), title=answers.title)
+    else:
+        show_scores(console, score(rows), title=answers.title)
+
+
+def _check_split(one: _Answers, other: _Answers) -> None:
+    """Refuse to compare figures that come from different cuts."""
+    from serkit.evaluation import PredictionsError
+    from serkit.evaluation.rival import split_difference, table_split
+
+    if one.is_affect != other.is_affect:
+        raise PredictionsError(
+            f"{one.title} and {other.title} are not compared: one is of emotions, one of affect."
+        )
+    if one.split and other.split:
+        hashes = one.split, other.split
+        words = "the test sides are alike, training or development sides are not"
+    else:
+        hashes = table_split(one.rows), table_split(other.rows)
+        words = ""
+    if hashes[0] != hashes[1]:
+        raise PredictionsError(
+            f"{one.title} (split {hashes[0]}) and {other.title} (split {hashes[1]}) were not cut "
+            f"alike, so their figures are not compared: "
+            f"{split_difference(one.rows, other.rows) or words}."
+        )
+
+
+def _compare(console: "Console", one: _Answers, other: _Answers) -> None:
+    from serkit.evaluation import compare_predictions
+    from serkit.evaluation.affect import compare_affect
+
+    first: Any = one.rows
+    second: Any = other.rows
+    if one.is_affect:
+        figure, difference = "CCC", compare_affect(first, second)
+    else:
+        figure, difference = "UAR", compare_predictions(first, second)
+    console.print(
+        f"{figure}, {one.title} minus {other.title}: {difference}", markup=False, soft_wrap=True
+    )
+
+
+def _write(console: "Console", answers: _Answers, output: Path | None, report: Path | None) -> None:
+    """The predictions, and the page, which says where they are."""
+    from serkit.evaluation import write_predictions, write_report
+    from serkit.evaluation.affect import write_affect_predictions
+    from serkit.evaluation.affect_report import write_affect_report
+    from serkit.evaluation.page import protocol_card
+
+    if report is not None and output is None:
+        output = report.with_suffix(".csv")  # a page without its numbers cannot be checked
+    rows: Any = answers.rows
+    if output is not None:
+        writer = write_affect_predictions if answers.is_affect else write_predictions
+        _ = writer(output, rows)
+    if report is not None and output is not None:
+        cut = answers.protocol
+        summary = {"Predictions": answers.title}
+        if cut is not None:
+            summary["Reference"] = (
+                "labels, speakers and folds are those of the corpus and the protocol"
+            )
+        writer = write_affect_report if answers.is_affect else write_report
+        _ = writer(
+            report,
+            rows,
+            title=answers.title,
+            summary=summary,
+            protocol_card=protocol_card(cut) if cut is not None else None,
+            split=answers.split,
+            dropped=cut.dropped if cut is not None else (),
+            notes=answers.notes,
+            predictions_file=Path(os.path.relpath(output, report.parent)).as_posix(),
+        )
+    show_written(console, {"predictions": output, "report": report})
 
 
 def _judge(console: "Console", model: Path, corpus: "Corpus") -> "list[Prediction]":
@@ -122,7 +357,7 @@ def _judge(console: "Console", model: Path, corpus: "Corpus") -> "list[Predictio
             f"{corpus.name} has no utterance to judge {model} on: none with one of its emotions "
             "by a speaker it has not heard."
         )
-    posteriors = listener.posterior(waveforms.of(kept))
+    posteriors = listener.answers(waveforms.of(kept))
     return [
         Prediction.of(
             seed=0,

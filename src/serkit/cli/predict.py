@@ -148,7 +148,7 @@ def _rated(
 def _print_ratings(
     outcomes: "Iterable[Outcome]", listener: "Predictor", form: Format, file: IO[str]
 ) -> None:
-    """As they come; JSON is one array, CSV has a column per emotion."""
+    """As they come; JSON is one array, CSV has a column per emotion and per dimension of affect."""
     if form is Format.JSON:
         import json
 
@@ -163,7 +163,10 @@ def _print_ratings(
         probabilities = [f"probability_{emotion}" for emotion in listener.emotions]
         writer = csv.writer(file, lineterminator="\n")
         _ = writer.writerow(
-            ["file", "status", "emotion", *probabilities, "duration", "notes", "message"]
+            [
+                *("file", "status", "emotion", *probabilities, *listener.affect),
+                *("duration", "notes", "message"),
+            ]
         )
         for outcome in outcomes:
             plain = _plain(outcome, listener)
@@ -174,6 +177,7 @@ def _print_ratings(
                     plain["status"],
                     plain["emotion"],
                     *(shares.get(emotion, "") for emotion in listener.emotions),
+                    *(plain["affect"].get(name, "") for name in listener.affect),
                     plain["duration"],
                     "; ".join(plain["notes"]),
                     plain["message"],
@@ -196,6 +200,7 @@ def _plain(outcome: "Outcome", listener: "Predictor") -> dict[str, Any]:
         "status": outcome.status,
         "emotion": rating.top if rating else None,
         "probability": shares,
+        "affect": {n: round(v, 6) for n, v in rating.affect.items()} if rating else {},
         "duration": None if outcome.duration is None else round(outcome.duration, 3),
         "notes": list(outcome.notes),
         "message": outcome.message,
@@ -206,17 +211,18 @@ def _plain(outcome: "Outcome", listener: "Predictor") -> dict[str, Any]:
 def _print_table(outcomes: "Iterable[Outcome]", listener: "Predictor", file: IO[str]) -> None:
     from rich.text import Text
 
-    table = new_table("file", "emotion", *listener.emotions, numbers=len(listener.emotions))
+    what = ("emotion", *listener.emotions) if listener.emotions else ("", *listener.affect)
+    table = new_table("file", *what, numbers=len(what) - 1)
     table.add_column("seconds", justify="right")
     table.add_column("remarks", overflow="fold")
     for outcome in outcomes:
         rating = outcome.rating
-        shares = rating.emotion if rating else {}
+        shares = (rating.emotion or rating.affect) if rating else {}
         length = "" if outcome.duration is None else f"{outcome.duration:.2f}"
         table.add_row(
             Text(_readable(outcome.file)),
             Text(rating.top or "") if rating else Text(outcome.status, style="red"),
-            *(f"{shares[name]:.2f}" if shares else "" for name in listener.emotions),
+            *(f"{shares[name]:.2f}" if shares else "" for name in what[1:]),
             length,
             Text("; ".join(outcome.notes) if rating else outcome.message),
         )

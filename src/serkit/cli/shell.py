@@ -3,6 +3,7 @@
 import os
 import sys
 import traceback
+from collections.abc import Sequence
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Annotated, Any, NoReturn
 
@@ -161,6 +162,18 @@ SpeakerOption = Annotated[
         help="Finds the speaker in the file names of a folder per emotion; has a group 'speaker'.",
     ),
 ]
+AliasOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--alias", metavar="LABEL=EMOTION", help="What a label of your own means; may be repeated."
+    ),
+]
+RaterOption = Annotated[
+    str | None,
+    typer.Option(
+        "--rater", metavar="NAME", help="Whose ratings to go by, such as intended or voice_vote."
+    ),
+]
 ModelOption = Annotated[
     Path | None,
     typer.Option(
@@ -172,7 +185,12 @@ ModelOption = Annotated[
 
 
 def read_corpus(
-    given: str | None, *, scale: str | None = None, speaker_pattern: str | None = None
+    given: str | None,
+    *,
+    scale: str | None = None,
+    speaker_pattern: str | None = None,
+    aliases: Sequence[str] | None = None,
+    rater: str | None = None,
 ) -> "Corpus":
     """Read what ``NAME=PATH`` says; a name alone is looked for under ``SERKIT_CORPORA``."""
     from serkit.corpus import load
@@ -192,8 +210,17 @@ def read_corpus(
             low, high = (float(word) for word in scale.split(","))
         except ValueError:
             misunderstood(f"--scale takes LOW,HIGH, such as 1,7; got {scale!r}.")
+        if not low < high:
+            misunderstood(f"--scale takes LOW,HIGH with the lower value first; got {scale!r}.")
         limits = (low, high)
-    return load(name, where, scale=limits, speaker_pattern=speaker_pattern)
+    names: dict[str, str] = {}
+    for alias in aliases or ():
+        label, equals, emotion = alias.partition("=")
+        if not (label and equals and emotion):
+            misunderstood(f"--alias takes LABEL=EMOTION, such as Wut=anger; got {alias!r}.")
+        names[label] = emotion
+    corpus = load(name, where, scale=limits, speaker_pattern=speaker_pattern, aliases=names or None)
+    return corpus if rater is None else corpus.rated_by(rater)
 
 
 def whole_numbers(text: str, option: str) -> tuple[int, ...]:

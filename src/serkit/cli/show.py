@@ -9,13 +9,21 @@ from serkit.cli.shell import new_table
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from serkit.evaluation import Scores
+    from serkit.evaluation import AffectScores, Scores
     from serkit.experiment import Finished
+
+NAMES = {
+    "uar": "UAR",
+    "war": "WAR (accuracy)",
+    "macro_f1": "macro F1",
+    "weighted_f1": "weighted F1",
+    "ccc_mean": "CCC, mean",
+}
 
 
 def show_finished(console: "Console", finished: "Finished") -> None:
     """The table of a run, and the files it wrote."""
-    from serkit.evaluation import score
+    from serkit.evaluation import score, score_affect
     from serkit.experiment.folder import PREDICTIONS, RESULTS, complete, read_experiment
 
     if not finished.rows:
@@ -26,12 +34,14 @@ def show_finished(console: "Console", finished: "Finished") -> None:
     rows = [row for row in finished.predictions if row.seed in seeds and row.fold in folds]
     protocol = described["protocol"]
     refit = described["identity"]["refit"]
-    show_scores(
-        console,
-        score(rows),
-        title=f"{described['identity']['system']} on {described['corpus']['name']}, "
-        f"{protocol['name']}" + ("" if refit == "no" else f" (refit: {refit})"),
-    )
+    title = f"{described['identity']['system']} on {described['corpus']['name']}, "
+    title += protocol["name"] + ("" if refit == "no" else f" (refit: {refit})")
+    for leak in protocol["leaks"]:
+        console.print(f"LEAK ALLOWED: {leak}", style="bold red")
+    if protocol["task"] == "affect":
+        show_affect_scores(console, score_affect(rows), title=title)
+    else:
+        show_scores(console, score(rows), title=title)
     console.print(f"{protocol['labelled']}", style="italic")
     dropped = {name for record in finished.records for name in record.dropped}
     if dropped:
@@ -55,27 +65,12 @@ def show_written(console: "Console", files: Mapping[str, Path | None]) -> None:
 
 
 def show_scores(console: "Console", scores: "Scores", *, title: str) -> None:
-    """UAR, accuracy, macro F1 with intervals; recall of each emotion."""
+    """UAR, accuracy, F1 with intervals; recall of each emotion."""
     from serkit.evaluation import precision, recall
 
-    names = {"uar": "UAR", "war": "WAR (accuracy)", "macro_f1": "macro F1"}
+    _show_figures(console, scores, title=title)
+
     num_seeds = len(scores.seeds)
-    seeds = "1 seed" if num_seeds == 1 else f"mean ± sd of {num_seeds} seeds"
-    console.print(
-        f"{title}: {scores.num_utterances} utterances, {scores.num_speakers} speakers, {seeds}",
-        style="bold",
-        soft_wrap=True,
-    )
-    table = new_table(
-        "figure",
-        "pooled over folds",
-        "95 % over speakers",
-        "mean ± sd over folds",
-        numbers=3,
-    )
-    for metric, figure in scores.figures.items():
-        table.add_row(names[metric], figure.text, figure.interval.text, figure.fold_text)
-    console.print(table)
     recalls, precisions = recall(scores.confusion), precision(scores.confusion)
     table = new_table("emotion", "recall", "precision", "utterances", numbers=3)
     for place, emotion in enumerate(scores.emotions):
@@ -84,6 +79,30 @@ def show_scores(console: "Console", scores: "Scores", *, title: str) -> None:
     console.print(table)
     if scores.absent:
         console.print(f"† nobody was rated as {', '.join(scores.absent)}: averaged without")
+
+
+def show_affect_scores(console: "Console", scores: "AffectScores", *, title: str) -> None:
+    """Concordance, correlation and error of each dimension, with intervals."""
+    _show_figures(console, scores, title=title)
+    if scores.clamped_text:
+        console.print(scores.clamped_text)
+
+
+def _show_figures(console: "Console", scores: "Scores | AffectScores", *, title: str) -> None:
+    num_seeds = len(scores.seeds)
+    seeds = "1 seed" if num_seeds == 1 else f"mean ± sd of {num_seeds} seeds"
+    speakers = f"{scores.num_speakers} speaker{'s' * (scores.num_speakers != 1)}"
+    console.print(
+        f"{title}: {scores.num_utterances} utterances, {speakers}, {seeds}",
+        style="bold",
+        soft_wrap=True,
+    )
+    columns = ("pooled over folds", "95 % over speakers", "mean ± sd over folds")
+    table = new_table("figure", *columns, numbers=3)
+    for metric, figure in scores.figures.items():
+        name = NAMES.get(metric, metric.replace("_", " "))
+        table.add_row(name, figure.text, figure.interval.text, figure.fold_text)
+    console.print(table)
 
 
 def share(value: float) -> str:

@@ -7,8 +7,10 @@ import typer
 
 from serkit.cli.shell import (
     SMALL,
+    AliasOption,
     CorpusOption,
     ProtocolOption,
+    RaterOption,
     ScaleOption,
     SpeakerOption,
     misunderstood,
@@ -21,7 +23,7 @@ from serkit.cli.show import show_finished
 
 
 def train(
-    system: Annotated[str, typer.Argument(help="crnn, opensmile_svm")],
+    system: Annotated[str, typer.Argument(help="crnn, opensmile_svm, opensmile_svr")],
     corpus: CorpusOption = None,
     protocol: ProtocolOption = None,
     seeds: Annotated[str, typer.Option("--seeds", metavar="N,N,...", help="One run each.")] = "0",
@@ -56,8 +58,18 @@ def train(
     list_settings: Annotated[
         bool, typer.Option("--list-settings", help="List what --set takes, and stop.")
     ] = False,
+    allow_leak: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--allow-leak",
+            metavar="KIND",
+            help="Go on with this kind of leak; may be repeated. Every table and figure says so.",
+        ),
+    ] = None,
     scale: ScaleOption = None,
     speaker_pattern: SpeakerOption = None,
+    alias: AliasOption = None,
+    rater: RaterOption = None,
 ) -> None:
     """Train a system under a protocol and judge it on speakers it never heard.
 
@@ -71,7 +83,7 @@ def train(
     from serkit.experiment import Experiment, choices, console_watch, resolve, system_class
 
     console = new_console()
-    _ = system_class(system)
+    system = system_class(system).name  # opensmile-svm is opensmile_svm
     if list_settings:
         table = new_table("--set NAME", "VALUE", "default")
         for row in choices(system):
@@ -79,8 +91,11 @@ def train(
         console.print(table)
         return
     resolved = resolve(set_ or [], system=system)
-    read = read_corpus(corpus, scale=scale, speaker_pattern=speaker_pattern)
-    chosen = cut(protocol or default_protocol(read), read)
+    read = read_corpus(
+        corpus, scale=scale, speaker_pattern=speaker_pattern, aliases=alias, rater=rater
+    )
+    task = system_class(system).task
+    chosen = cut(protocol or default_protocol(read), read, task=task)
     experiment = Experiment(
         system=system,
         corpus=read,
@@ -93,6 +108,7 @@ def train(
         refit="full" if refit_full else "chosen" if refit else "no",
         changed=tuple(set_ or ()),
         tensorboard=tensorboard,
+        allow_leaks=tuple(allow_leak or ()),
     )
     with console_watch().shown() as watch:
         watch.say(

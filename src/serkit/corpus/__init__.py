@@ -4,15 +4,39 @@ from collections.abc import Mapping
 from pathlib import Path
 from types import ModuleType
 
-from serkit.corpus import emodb, excerpt, ravdess, synthetic
+from serkit.corpus import (
+    casia,
+    crema_d,
+    emodb,
+    emotale,
+    emovo,
+    esd,
+    excerpt,
+    iemocap,
+    meld,
+    msp_podcast,
+    nemo,
+    ravdess,
+    savee,
+    synthetic,
+    tess,
+)
 from serkit.corpus.audformat import read_audformat
-from serkit.corpus.audit import Audit, LeakError, audit, check
+from serkit.corpus.audit import LEAKS, Audit, LeakError, Verdict, audit, check, judge, shared
+from serkit.corpus.consensus import (
+    majority,
+    mean_affect,
+    rater_weights,
+    soft_labels,
+    weighted_affect,
+)
 from serkit.corpus.corpus import (
     Corpus,
     FileNameError,
     MissingCorpusError,
     MissingExtraError,
     Passport,
+    UnknownRaterError,
     nearest,
 )
 from serkit.corpus.folder import LAYOUT as FOLDER_LAYOUT
@@ -21,19 +45,39 @@ from serkit.corpus.protocol import (
     Fold,
     Protocol,
     ProtocolError,
+    cross_protocol,
     default_protocol,
     protocol,
     protocol_names,
 )
 from serkit.corpus.scheme import EMOTIONS, UnknownLabelError, canonical, label_map
 from serkit.corpus.table import TableError, read_table
+from serkit.corpus.trials import (
+    MOST_PAIRS,
+    Pairs,
+    Trial,
+    enrolled_trials,
+    enrolments,
+    pairwise_trials,
+)
 from serkit.corpus.utterance import AFFECT, Rating, Seconds, Utterance
 
 CORPORA: dict[str, ModuleType] = {
+    "casia": casia,
+    "cremad": crema_d,
     "emodb": emodb,
+    "emotale": emotale,
+    "emovo": emovo,
+    "esd": esd,
     "excerpt": excerpt,
+    "iemocap": iemocap,
+    "meld": meld,
+    "msp-podcast": msp_podcast,
+    "nemo": nemo,
     "ravdess": ravdess,
+    "savee": savee,
     "synthetic": synthetic,
+    "tess": tess,
 }
 """The corpora with a reader of their own. To add one, add its file and its line."""
 
@@ -99,6 +143,8 @@ __all__ = [
     "AFFECT",
     "CORPORA",
     "EMOTIONS",
+    "LEAKS",
+    "MOST_PAIRS",
     "Audit",
     "Corpus",
     "FileNameError",
@@ -106,23 +152,38 @@ __all__ = [
     "LeakError",
     "MissingCorpusError",
     "MissingExtraError",
+    "Pairs",
     "Passport",
     "Protocol",
     "ProtocolError",
     "Rating",
     "Seconds",
     "TableError",
+    "Trial",
     "UnknownLabelError",
+    "UnknownRaterError",
     "Utterance",
+    "Verdict",
     "audit",
     "canonical",
     "check",
+    "cross_protocol",
     "default_protocol",
+    "enrolled_trials",
+    "enrolments",
+    "judge",
     "label_map",
     "load",
+    "majority",
+    "mean_affect",
+    "pairwise_trials",
     "protocol",
     "protocol_names",
+    "rater_weights",
     "read_audformat",
     "read_folder",
     "read_table",
+    "shared",
+    "soft_labels",
+    "weighted_affect",
 ]

@@ -72,7 +72,9 @@ PASSPORT = Passport(
         "emodb-text",
         "emodb-speaker-text",
         "emodb-speaker-text-diagonal",
+        "emodb-random5",
     ),
+    audb="emodb",
 )
 
 

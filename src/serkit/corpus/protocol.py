@@ -1,22 +1,35 @@
 """Who trains, who chooses and who tests: folds as published, or dealt by one fixed rule.
 
-A named protocol is a JSON file in ``protocols/``. Its folds give each side as speakers, sentences
-or ids (all conditions given must hold), minus what stands under ``without``. No random generator
-is involved: where an order is needed, ids are sorted by ``SHA-256(salt + ":" + id)``.
+A named protocol is a JSON file in ``protocols/``. Its folds give each side by conditions that must
+all hold, minus what stands under ``without`` (conditions, or a list of them):
+
+- ``speakers``, ``sentences``, ``ids``, ``splits``, ``languages``, ``recordings``: a list of names,
+  without the ``corpus/`` in front, or one regular expression that is searched for;
+- ``emotions``: a list of names;
+- ``hash``: of what the others leave, a part by the order of ``SHA-256(salt + ":" + id)``; takes of
+  one speaker, sentence and emotion count as one, and emotions are ranked each for itself. One of
+  ``first`` (so many of each emotion, half of an emotion with fewer than twice as many), ``share``
+  (such as 0.2 of each emotion) or ``every`` (those whose ``rank // step % every`` is ``part``).
+  ``unit: "speaker"`` deals speakers, over all emotions; ``name: "file"`` hashes the file's name.
+
+``keep`` takes the same conditions for the whole corpus; where emotions are recognised and there is
+no ``label_map``, its ``emotions`` are the scheme. A ``development`` of null says that nothing is
+chosen. ``"task": "affect"`` keeps what has affect. No random generator is involved anywhere.
 """
 
 import hashlib
 import json
 import re
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from serkit.corpus.corpus import Corpus, nearest
-from serkit.corpus.scheme import LabelMap, in_order, label_map
-from serkit.corpus.utterance import Rating, Utterance
+from serkit.corpus.scheme import LABEL_MAPS, LabelMap, in_order
+from serkit.corpus.scheme import label_map as map_named
+from serkit.corpus.utterance import AFFECT, Rating, Utterance
 
 FOLDER = Path(__file__).parent / "protocols"
 """Where the named protocols stand, one JSON file each."""
@@ -25,6 +38,32 @@ LOSO_AT_MOST = 6
 """Own data with up to so many speakers is cut speaker by speaker; with more, into five folds."""
 
 GENERIC = ("loso", "kfold-5")
+"""Offered for every corpus."""
+
+PATTERNS = ("kfold-K", "text-kfold-K", "speaker-text-kfold-K", "random-kfold-K", "cross-language")
+"""Known for every corpus that has the speakers, sentences or languages they need."""
+
+FIELDS: Mapping[str, str] = {
+    "speakers": "speaker", "sentences": "sentence", "ids": "id", "splits": "split",
+    "languages": "language", "recordings": "recording",
+}  # fmt: skip
+"""Conditions on what an utterance says of itself."""
+
+SELECTORS = (*FIELDS, "emotions", "hash", "without")
+"""The conditions of a side."""
+
+TRANSLATIONS: Mapping[frozenset[str], str] = {
+    frozenset({"emodb", "emotale"}): "EmoTale's sentences are translations of Emo-DB's a01, a05, "
+    "b02, b10 and a07",
+}
+"""What two corpora share although they are two."""
+
+Task = Literal["emotion", "affect"]
+"""What is recognised: one of the emotions, or values of arousal, valence and dominance."""
+
+
+TEST_SPLITS = ("test", "test1", "test2")
+"""Splits of a corpus that are tested; a third test side keeps its labels to itself."""
 
 
 class ProtocolError(LookupError):
@@ -37,7 +76,7 @@ class Fold:
 
     name: str
     train: tuple[Utterance, ...]
-    development: tuple[Utterance, ...]
+    development: tuple[Utterance, ...] = ()
     """Where epochs, thresholds and settings are chosen; taken from the training side."""
     test: tuple[Utterance, ...]
 
@@ -68,7 +107,7 @@ class Protocol:
     corpus: str
     """Name of the corpus it was built on."""
     emotions: tuple[str, ...]
-    """The scheme, in the order of the logits."""
+    """The scheme, in the order of the logits; none for affect."""
     independent_speaker: bool
     """Claimed: no speaker of a test side is on another side of that fold."""
     independent_sentence: bool
@@ -82,6 +121,37 @@ class Protocol:
     """What a development side may share with its training side: ``"speaker"``, ``"sentence"``."""
     dropped: tuple[str, ...] = ()
     """Utterances and folds left out, counted, with the reason."""
+    task: Task = "emotion"
+    """``"affect"`` keeps every utterance with affect, whatever its emotion; no ``emotions``."""
+    label_map: str | None = None
+    """The shared map that led to ``emotions``, or None."""
+
+    @property
+    def split(self) -> str:
+        """16 hex digits that say who was on which side, under which reference.
+
+        SHA-256 over the folds' names, their sides, the ids on them and the reference labels
+        (affect with six decimals). Paths, times and the order of anything do not enter: numbers
+        with equal hashes come from the same cut, on every machine.
+
+        Example:
+            >>> from serkit.corpus import load
+            >>> excerpt = load("excerpt")
+            >>> protocol("loso", excerpt).split == protocol("kfold-5", excerpt).split
+            False
+            >>> len(protocol("loso", excerpt).split)
+            16
+        """
+        distinct = {u.id: u for fold in self.folds for side in fold.sides.values() for u in side}
+        reference = {id: _reference(utterance, self.task) for id, utterance in distinct.items()}
+        sides = sorted(
+            (fold.name, side, utterance.id, reference[utterance.id])
+            for fold in self.folds
+            for side, utterances in fold.sides.items()
+            for utterance in utterances
+        )
+        content = json.dumps([self.task, sides], ensure_ascii=False, separators=(",", ":"))
+        return hashlib.sha256(content.encode()).hexdigest()[:16]
 
     @property
     def speakers(self) -> tuple[str, ...]:
@@ -90,19 +160,31 @@ class Protocol:
         return tuple(sorted({speaker for speaker in tested if speaker is not None}))
 
 
-def protocol(name: str, corpus: Corpus) -> Protocol:
+def protocol(
+    name: str, corpus: Corpus, *, label_map: str | None = None, task: Task | None = None
+) -> Protocol:
     """Cut a corpus by a protocol.
 
     Every utterance of the result has an emotion of ``Protocol.emotions``; unlabelled utterances
-    and emotions outside the scheme are dropped and counted in ``Protocol.dropped``.
+    and emotions outside the scheme are dropped and counted in ``Protocol.dropped``. For affect,
+    every utterance that has affect is kept.
 
     Args:
-        name: A named protocol of the corpus; ``loso`` (leave one speaker out), ``kfold-K`` (K
-            speaker-disjoint folds) or ``split`` (as the corpus itself says).
+        name: A named protocol of the corpus, or one for any corpus: ``loso`` (leave one speaker
+            out), ``kfold-K`` (K speaker-disjoint folds), ``text-kfold-K`` (K sentence-disjoint
+            folds of the same speakers), ``speaker-text-kfold-K`` (K x K cells, both disjoint),
+            ``random-kfold-K`` (neither), ``cross-language`` (the tested language and speakers are
+            not trained on), or ``split`` (as the corpus itself says). ``/four`` or ``/affect``
+            behind it is the same as giving ``label_map`` or ``task``.
         corpus: What to cut.
+        label_map: A shared label map instead of the protocol's scheme; the name of the result
+            ends in ``/`` and the map.
+        task: What is recognised; the protocol's own when None, else the name ends in ``/affect``.
 
     Raises:
-        ProtocolError: Unknown, or the corpus has too few speakers; the message says what is known.
+        ProtocolError: Unknown, or the corpus has too few speakers, sentences or languages; the
+            message says what is known.
+        LookupError: No such label map.
 
     Example:
         >>> from serkit.corpus import load
@@ -111,33 +193,135 @@ def protocol(name: str, corpus: Corpus) -> Protocol:
         ['P1', 'P2', 'P3', 'P4', 'P5']
         >>> protocol("loso", load("excerpt")).folds[0].test[0].speaker
         'excerpt/03'
+        >>> protocol("loso", load("excerpt"), label_map="four").name
+        'loso/four'
     """
     if not corpus.utterances:
         raise ProtocolError(f"corpus {corpus.name} has no utterances, so there is nothing to cut")
-    if name == "loso":
-        return _loso(corpus)
-    if name == "split":
-        return _split(corpus)
-    if match := re.fullmatch(r"kfold-(\d+)", name):
-        return _kfold(corpus, int(match[1]))
-    path = FOLDER / f"{name}.json"
-    known = protocol_names(corpus)
-    if re.fullmatch(r"[\w-]+", name) is None or not path.is_file():
+    plain, slash, behind = name.rpartition("/")
+    if slash and behind in LABEL_MAPS and label_map in (None, behind):
+        name, label_map = plain, behind
+    elif slash and behind == "affect" and task in (None, behind):
+        name, task = plain, "affect"
+    mapping = map_named(label_map) if label_map is not None else None
+    cutter = _generic(name)
+    content = _file(name, corpus) if cutter is None else _ANY
+    own: Task = content.get("task", "emotion")
+    if mapping is not None and (task or own) == "affect":
         raise ProtocolError(
-            f"no protocol {name!r}; for {corpus.name} there are {', '.join(known)}, "
-            f"and kfold-K for any K of 3 or more{nearest(name, known)}"
+            f"{name}: a label map ({label_map}) is about emotions, and affect was asked for"
         )
-    content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    if content["corpus"] != corpus.name:
+    kept = _keep(corpus, content, mapping, task or own)
+    cut = cutter(kept) if cutter is not None else _named(content, kept)
+    if mapping is not None and label_map != content["label_map"]:
+        cut = replace(cut, name=f"{cut.name}/{label_map}")
+    return cut if kept.task == own else replace(cut, name=f"{cut.name}/{kept.task}")
+
+
+def cross_protocol(
+    train: Corpus, test: Corpus, *, label_map: str = "four"
+) -> tuple[Corpus, Protocol]:
+    """Train on one corpus, test on another, over the emotions of a shared map that both have.
+
+    The first fifth of the training speakers, in the order of ``SHA-256("cross:" + speaker)``, are
+    the development side. Nothing of the other corpus is used before the test.
+
+    Args:
+        train: Whose speakers train and choose.
+        test: All of it is the test side.
+        label_map: A shared map; every emotion outside it is dropped.
+
+    Returns:
+        Both corpora as one, named ``A+B``, and the protocol ``cross-<map>-A-B``.
+
+    Raises:
+        ProtocolError: Fewer than two shared emotions, or too few training speakers.
+        LookupError: No such label map.
+
+    Example:
+        >>> from dataclasses import replace
+        >>> from serkit.corpus import load
+        >>> excerpt = load("excerpt")
+        >>> strangers = [
+        ...     replace(u, id=f"b/{u.id}", speaker=f"b/{u.speaker}") for u in excerpt.utterances
+        ... ]
+        >>> other = Corpus(name="b", utterances=tuple(strangers))
+        >>> both, cut = cross_protocol(excerpt, other)
+        >>> both.name, cut.name, len(cut.folds[0].test)
+        ('excerpt+b', 'cross-four-excerpt-b', 119)
+    """
+    if train.name == test.name:
+        raise ProtocolError(f"{train.name} cannot be both sides; loso or kfold-5 cut one corpus")
+    mapping = map_named(label_map)
+    sides = [_in_scheme(corpus.utterances, mapping.emotions, mapping) for corpus in (train, test)]
+    found = [{u.emotion() for u in utterances} for utterances, _ in sides]
+    emotions = in_order(e for e in mapping.emotions if e in found[0] & found[1])
+    if len(emotions) < 2:
         raise ProtocolError(
-            f"{name} is a protocol of {content['corpus']}, not of {corpus.name}; "
-            f"for {corpus.name} there are {', '.join(known)}"
+            f"{train.name} and {test.name} share {len(emotions)} emotion(s) of {label_map}; "
+            "it takes two"
         )
-    return _named(content, corpus)
+    dropped = [
+        f"{corpus.name}: {line}"
+        for corpus, (_, lines) in zip((train, test), sides, strict=True)
+        for line in lines
+    ]
+    shared: list[list[Utterance]] = []
+    for corpus, (utterances, _) in zip((train, test), sides, strict=True):
+        shared.append([u for u in utterances if u.emotion() in emotions])
+        if gone := Counter(u.emotion() for u in utterances if u.emotion() not in emotions):
+            dropped += [
+                f"{corpus.name}: {count} utterances: {emotion} is not in both corpora"
+                for emotion, count in sorted(gone.items(), key=str)
+            ]
+    units = hash_order({_unit(u) for u in shared[0]}, salt="cross")
+    if len(units) < 2:
+        raise ProtocolError(
+            f"cross-corpus training needs two speakers of {train.name} (one chooses); "
+            f"it has {len(units)}"
+        )
+    chosen = set(units[: max(1, len(units) // 5)])
+    known = all(u.speaker is not None for side in shared for u in side)
+    share = TRANSLATIONS.get(frozenset({train.name, test.name}))
+    merged = sorted((*train.utterances, *test.utterances), key=lambda utterance: utterance.id)
+    corpus = Corpus(
+        name=f"{train.name}+{test.name}",
+        utterances=tuple(merged),
+        problems=(*train.problems, *test.problems),
+    )
+    return corpus, Protocol(
+        name=f"cross-{label_map}-{train.name}-{test.name}",
+        corpus=corpus.name,
+        emotions=emotions,
+        independent_speaker=known,
+        independent_sentence=False,
+        labelled=(
+            f"cross-corpus: trained on {train.name}, tested on {test.name}; classes "
+            f"{_in_words(mapping, emotions)}"
+            + ("" if known else "; speakers unknown, no independence of speakers is claimed")
+            + (f"; {share}" if share else "")
+        ),
+        source=(
+            f"serkit: all of {test.name} tests; the first {len(chosen)} of {len(units)} speakers "
+            f"of {train.name} by SHA-256 with salt cross choose"
+        ),
+        folds=(
+            Fold(
+                name=f"{train.name}-{test.name}",
+                train=tuple(u for u in shared[0] if _unit(u) not in chosen),
+                development=tuple(u for u in shared[0] if _unit(u) in chosen),
+                test=tuple(shared[1]),
+            ),
+        ),
+        dropped=tuple(dropped),
+        label_map=label_map,
+    )
 
 
 def protocol_names(corpus: Corpus) -> tuple[str, ...]:
-    """The protocols a corpus can be cut by: its own, then the generic ones.
+    """The protocols offered for a corpus: its own, then those for any corpus.
+
+    ``PATTERNS`` are further ones, for those who ask.
 
     Example:
         >>> from serkit.corpus import load
@@ -212,45 +396,208 @@ def _in_scheme(
     return kept, lines
 
 
-def _chosen(
-    side: Mapping[str, Any], utterances: Sequence[Utterance], corpus: str
-) -> tuple[Utterance, ...]:
-    """What a side of a JSON fold describes."""
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Kept:
+    """What of a corpus is cut, and what that is called."""
 
-    def meeting(conditions: Mapping[str, Any]) -> list[Utterance]:
-        speakers = {f"{corpus}/{name}" for name in conditions.get("speakers", ())}
-        sentences = set(conditions.get("sentences", ()))
-        ids = {f"{corpus}/{name}" for name in conditions.get("ids", ())}
-        return [
-            utterance
-            for utterance in utterances
-            if ("speakers" not in conditions or utterance.speaker in speakers)
-            and ("sentences" not in conditions or utterance.sentence in sentences)
-            and ("ids" not in conditions or utterance.id in ids)
-        ]
-
-    without = {u.id for u in meeting(side["without"])} if "without" in side else set[str]()
-    return tuple(utterance for utterance in meeting(side) if utterance.id not in without)
+    corpus: Corpus
+    utterances: list[Utterance]
+    emotions: tuple[str, ...]
+    dropped: tuple[str, ...]
+    task: Task
+    label_map: str | None
 
 
-def _named(content: Mapping[str, Any], corpus: Corpus) -> Protocol:
-    mapping = label_map(content["label_map"]) if content["label_map"] is not None else None
-    emotions = in_order(content["keep"]["emotions"]) if mapping is None else mapping.emotions
-    utterances, dropped = _in_scheme(corpus.utterances, emotions, mapping)
-    folds: list[Fold] = []
-    notes: list[str] = list(dropped)
-    for side in content["folds"]:
-        fold = Fold(
-            name=side["name"],
-            train=_chosen(side["train"], utterances, corpus.name),
-            development=_chosen(side["development"], utterances, corpus.name),
-            test=_chosen(side["test"], utterances, corpus.name),
+_ANY: Mapping[str, Any] = {"label_map": None, "keep": None}
+"""What a protocol for any corpus keeps: every emotion it has."""
+
+
+def _keep(
+    corpus: Corpus, content: Mapping[str, Any], mapping: LabelMap | None, task: Task
+) -> _Kept:
+    """The utterances that a protocol cuts, by id, and a line per reason for the others."""
+    conditions = dict(content["keep"] or {})
+    wanted: Sequence[str] | None = None
+    if content.get("task", "emotion") == "emotion":  # there they are the scheme, with its messages
+        wanted = conditions.pop("emotions", None)
+    utterances = _meeting(conditions, corpus.utterances, corpus.name)
+    dropped: tuple[str, ...] = ()
+    if len(utterances) < len(corpus.utterances):
+        dropped = (
+            f"{len(corpus.utterances) - len(utterances)} utterances: outside the filter "
+            + ", ".join(f"{name} {value}" for name, value in conditions.items()),
         )
-        empty = [name for name, chosen in fold.sides.items() if not chosen]
-        if empty:
-            notes.append(f"fold {fold.name}: nothing on the {' and '.join(empty)} side")
+    if mapping is None and content["label_map"] is not None:
+        mapping = map_named(content["label_map"])
+    if task == "affect":
+        emotions, mapping = (), None
+        utterances = sorted(utterances, key=lambda utterance: utterance.id)
+        without = sum(not utterance.affect() for utterance in utterances)
+        utterances = [utterance for utterance in utterances if utterance.affect()]
+        if not utterances:
+            raise ProtocolError(
+                f"no utterance of {corpus.name} has affect ({', '.join(AFFECT)}); "
+                "emotions can be recognised, or give these columns"
+            )
+        reasons = (f"{without} utterances: no affect",) if without else ()
+    else:
+        if mapping is not None:
+            emotions = mapping.emotions
+        elif wanted is not None:
+            emotions = in_order(wanted)
         else:
-            folds.append(fold)
+            emotions = tuple(emotion for emotion in corpus.emotions if emotion != "no_agreement")
+        utterances, reasons = _in_scheme(utterances, emotions, mapping)
+        if content is _ANY:
+            present = {utterance.emotion() for utterance in utterances}
+            emotions = tuple(emotion for emotion in emotions if emotion in present)
+        if len(emotions) < 2:
+            raise ProtocolError(
+                f"corpus {corpus.name} has {len(emotions)} emotion(s) {', '.join(emotions)}"
+                + (f" of {mapping.name}" if mapping is not None else "")
+                + "; to recognise anything it takes two"
+            )
+    return _Kept(
+        corpus=corpus,
+        utterances=utterances,
+        emotions=emotions,
+        dropped=(*dropped, *reasons),
+        task=task,
+        label_map=mapping.name if mapping is not None else None,
+    )
+
+
+def _meeting(
+    conditions: Mapping[str, Any], utterances: Iterable[Utterance], corpus: str
+) -> list[Utterance]:
+    """The utterances that meet every condition; see the top of this file."""
+    if unknown := sorted(set(conditions) - set(SELECTORS)):
+        raise ProtocolError(
+            f"a side is chosen by {', '.join(SELECTORS)}, not by {', '.join(unknown)}"
+        )
+
+    found = list(utterances)
+    for key, field in FIELDS.items():
+        wanted: Any = conditions.get(key)
+        if isinstance(wanted, str):
+            pattern = re.compile(wanted)
+            found = [u for u in found if pattern.search(getattr(u, field) or "")]
+        elif wanted is not None:
+            names = {*wanted, *(f"{corpus}/{name}" for name in wanted)}
+            found = [u for u in found if getattr(u, field) in names]
+    if "emotions" in conditions:
+        found = [u for u in found if u.emotion() in conditions["emotions"]]
+    if "hash" in conditions:
+        found = _by_hash(conditions["hash"], found)
+    without: Any = conditions.get("without", ())
+    excluded = {
+        utterance.id
+        for part in ([without] if isinstance(without, Mapping) else without)
+        for utterance in _meeting(part, utterances, corpus)
+    }
+    return [utterance for utterance in found if utterance.id not in excluded]
+
+
+def _by_hash(rule: Mapping[str, Any], utterances: Iterable[Utterance]) -> list[Utterance]:
+    """A part of the utterances by the order of a hash; see the top of this file."""
+    by_speaker, by_file = rule.get("unit") == "speaker", rule.get("name") == "file"
+    takes: defaultdict[str, defaultdict[str, list[Utterance]]] = defaultdict(
+        lambda: defaultdict(list)
+    )
+    for utterance in utterances:
+        if by_speaker:
+            takes[""][_unit(utterance)].append(utterance)
+        else:
+            emotion = utterance.emotion() or ""
+            takes[emotion][_take(utterance, emotion)].append(utterance)
+    chosen: set[str] = set()
+    for units in takes.values():
+        if by_speaker:
+            ids = {name: [u.id for u in unit] for name, unit in units.items()}
+        else:
+            ids = {
+                min(u.path.stem if by_file else u.id for u in unit): [u.id for u in unit]
+                for unit in units.values()
+            }
+        order = hash_order(ids, salt=rule["salt"])
+        if "first" in rule:
+            order = order[: min(rule["first"], len(order) // 2)]
+        elif "share" in rule:
+            order = order[: int(rule["share"] * len(order) + 1e-9)]  # 0.3 of 10 is 3, not 2.99
+        else:
+            every, part, step = rule["every"], rule["part"], rule.get("step", 1)
+            order = [name for rank, name in enumerate(order) if rank // step % every == part]
+        chosen.update(id for name in order for id in ids[name])
+    return [utterance for utterance in utterances if utterance.id in chosen]
+
+
+def _take(utterance: Utterance, emotion: str) -> str:
+    """What repetitions of one speaker, sentence and emotion have in common."""
+    if utterance.speaker is None or utterance.sentence is None:
+        return utterance.id
+    return f"{utterance.speaker} {utterance.sentence} {emotion}"
+
+
+def _reference(utterance: Utterance, task: Task) -> str:
+    """The reference as it enters a hash."""
+    if task == "emotion":
+        return utterance.emotion() or ""
+    return " ".join(f"{name}={value:.6f}" for name, value in sorted(utterance.affect().items()))
+
+
+def _in_words(mapping: LabelMap, emotions: Sequence[str]) -> str:
+    """``anger, happiness (also excitement)``: the classes, and what was merged into them."""
+    words: list[str] = []
+    for emotion in emotions:
+        also = [name for name, to in mapping.mapping.items() if to == emotion and name != emotion]
+        words.append(f"{emotion} (also {', '.join(also)})" if also else emotion)
+    return ", ".join(words)
+
+
+def _file(name: str, corpus: Corpus) -> Mapping[str, Any]:
+    """The JSON of a named protocol of this corpus."""
+    path = FOLDER / f"{name}.json"
+    known = protocol_names(corpus)
+    listed = f"for {corpus.name} there are {', '.join(known)}"
+    if re.fullmatch(r"[\w.-]+", name) is None or not path.is_file():
+        raise ProtocolError(
+            f"no protocol {name!r}; {listed}, and {', '.join(PATTERNS)} with K from 3"
+            f"{nearest(name, [*known, *PATTERNS])}"
+        )
+    content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    passport = corpus.passport.name if corpus.passport is not None else corpus.name
+    if content["corpus"] not in (corpus.name, passport):
+        raise ProtocolError(
+            f"{name} is a protocol of {content['corpus']}, not of {corpus.name}; {listed}"
+        )
+    return content
+
+
+def _generic(name: str) -> "Callable[[_Kept], Protocol] | None":
+    """How any corpus is cut by a protocol of this name."""
+    whole: dict[str, Callable[[_Kept], Protocol]] = {
+        "loso": _loso, "split": _split, "cross-language": _cross_language
+    }  # fmt: skip
+    if name in whole:
+        return whole[name]
+    match = re.fullmatch(r"((?:speaker-)?text-|random-|)kfold-(\d+)", name)
+    if match is None:
+        return None
+    cutters = {
+        "": _kfold, "text-": _text_kfold, "speaker-text-": _speaker_text_kfold,
+        "random-": _random_kfold,
+    }  # fmt: skip
+    cutter, num_folds = cutters[match[1]], int(match[2])
+    return lambda kept: cutter(kept, num_folds)
+
+
+def _named(content: Mapping[str, Any], kept: _Kept) -> Protocol:
+    corpus = kept.corpus
+    sides = [
+        (str(side["name"]), {part: side[part] for part in ("train", "development", "test")})
+        for side in content["folds"]
+    ]
+    folds, empty = _by_conditions(sides, kept)
     if not folds:
         raise ProtocolError(
             f"{content['name']}: every fold has an empty side in this copy of {corpus.name} "
@@ -260,27 +607,56 @@ def _named(content: Mapping[str, Any], corpus: Corpus) -> Protocol:
     return Protocol(
         name=content["name"],
         corpus=corpus.name,
-        emotions=emotions,
+        emotions=kept.emotions,
         independent_speaker=content["independent"]["speaker"],
         independent_sentence=content["independent"]["sentence"],
         labelled=content["labelled"],
         source=content["source"],
-        folds=tuple(folds),
+        folds=folds,
         development_shares=tuple(content.get("development_shares", ())),
-        dropped=tuple(notes),
+        dropped=(*kept.dropped, *empty),
+        task=kept.task,
+        label_map=kept.label_map,
     )
 
 
-def _labelled(corpus: Corpus) -> tuple[list[Utterance], tuple[str, ...], tuple[str, ...]]:
-    """Utterances, scheme and drops of a generic protocol: every emotion the corpus has."""
-    emotions = tuple(emotion for emotion in corpus.emotions if emotion != "no_agreement")
-    if len(emotions) < 2:
-        raise ProtocolError(
-            f"corpus {corpus.name} has {len(emotions)} emotion(s) {', '.join(emotions)}; "
-            "to recognise anything it takes two"
+def _by_conditions(
+    sides: Sequence[tuple[str, Mapping[str, Any]]], kept: _Kept
+) -> tuple[tuple[Fold, ...], tuple[str, ...]]:
+    """Folds whose sides are given by conditions, and a line for each that has an empty side."""
+    folds = [
+        Fold(
+            name=name,
+            **{
+                side: tuple(_meeting(wanted, kept.utterances, kept.corpus.name))
+                for side, wanted in conditions.items()
+                if wanted is not None
+            },
         )
-    utterances, dropped = _in_scheme(corpus.utterances, emotions, None)
-    return utterances, emotions, dropped
+        for name, conditions in sides
+    ]
+    unchosen = {name for name, conditions in sides if conditions["development"] is None}
+    return _whole(folds, unchosen=unchosen)
+
+
+def _whole(
+    folds: Iterable[Fold], *, unchosen: Collection[str] = ()
+) -> tuple[tuple[Fold, ...], tuple[str, ...]]:
+    """Folds without an empty side, and a line for each of the others.
+
+    Those of ``unchosen`` have no development side on purpose.
+    """
+    whole: list[Fold] = []
+    notes: list[str] = []
+    for fold in folds:
+        empty = [side for side, utterances in fold.sides.items() if not utterances]
+        if fold.name in unchosen:
+            empty.remove("development")
+        if empty:
+            notes.append(f"fold {fold.name}: nothing on the {' and '.join(empty)} side")
+        else:
+            whole.append(fold)
+    return tuple(whole), tuple(notes)
 
 
 def _about(corpus: Corpus, utterances: Sequence[Utterance]) -> tuple[bool, str]:
@@ -299,25 +675,76 @@ def _unit(utterance: Utterance) -> str:
     return utterance.speaker or utterance.recording or f"file {utterance.path}"
 
 
-def _by_unit(
-    units: Mapping[str, str], utterances: Iterable[Utterance], names: Sequence[str], number: int
-) -> Fold:
-    """Test on part ``number``, choose on the next, train on the others."""
-    test, development = names[number], names[(number + 1) % len(names)]
+def _parts(counts: Mapping[str, int], num_parts: int, *, salt: str) -> dict[str, str]:
+    """Deal names to parts ``"1"``, ``"2"``, ... of balanced size; equal counts in hash order."""
+    order = hash_order(counts, salt=salt)
+    order.sort(key=lambda name: -counts[name])  # stable: equals stay in hash order
+    sizes = [0] * num_parts
+    part: dict[str, str] = {}
+    for name in order:  # the largest first, each to the smallest part so far
+        smallest = min(range(num_parts), key=sizes.__getitem__)
+        sizes[smallest] += counts[name]
+        part[name] = str(smallest + 1)
+    return part
 
-    def part(holds: Callable[[str], bool]) -> tuple[Utterance, ...]:
-        return tuple(u for u in utterances if holds(units[_unit(u)]))
 
-    return Fold(
-        name=test,
-        train=part(lambda name: name not in (test, development)),
-        development=part(lambda name: name == development),
-        test=part(lambda name: name == test),
+def _next(part: str, num_parts: int) -> str:
+    return str(int(part) % num_parts + 1)
+
+
+def _in_parts(
+    utterances: Iterable[Utterance], part_of: Callable[[Utterance], str], num_parts: int
+) -> tuple[Fold, ...]:
+    """Each part tests once; the next one chooses, the others train."""
+    parts: defaultdict[str, list[Utterance]] = defaultdict(list)
+    for utterance in utterances:
+        parts[part_of(utterance)].append(utterance)
+    folds: list[Fold] = []
+    for name in map(str, range(1, num_parts + 1)):
+        development = _next(name, num_parts)
+        rest = [u for part in sorted(parts) if part not in (name, development) for u in parts[part]]
+        folds.append(
+            Fold(
+                name=name,
+                train=tuple(sorted(rest, key=lambda utterance: utterance.id)),
+                development=tuple(parts[development]),
+                test=tuple(parts[name]),
+            )
+        )
+    return tuple(folds)
+
+
+def _cut(
+    kept: _Kept,
+    folds: Iterable[Fold],
+    *,
+    name: str,
+    speaker: bool,
+    sentence: bool,
+    labelled: str,
+    source: str,
+    development_shares: tuple[str, ...] = (),
+    notes: tuple[str, ...] = (),
+) -> Protocol:
+    """A protocol for any corpus."""
+    return Protocol(
+        name=name,
+        corpus=kept.corpus.name,
+        emotions=kept.emotions,
+        independent_speaker=speaker,
+        independent_sentence=sentence,
+        labelled=labelled,
+        source=source,
+        folds=tuple(folds),
+        development_shares=development_shares,
+        dropped=(*kept.dropped, *notes),
+        task=kept.task,
+        label_map=kept.label_map,
     )
 
 
-def _loso(corpus: Corpus) -> Protocol:
-    utterances, emotions, dropped = _labelled(corpus)
+def _loso(kept: _Kept) -> Protocol:
+    corpus, utterances = kept.corpus, kept.utterances
     claimed, labelled = _about(corpus, utterances)
     speakers = sorted({u.speaker for u in utterances if u.speaker is not None})
     if not claimed:
@@ -343,63 +770,270 @@ def _loso(corpus: Corpus) -> Protocol:
                 test=tuple(u for u in utterances if u.speaker == speaker),
             )
         )
-    return Protocol(
+    return _cut(
+        kept,
+        folds,
         name="loso",
-        corpus=corpus.name,
-        emotions=emotions,
-        independent_speaker=True,
-        independent_sentence=False,
+        speaker=True,
+        sentence=False,
         labelled=labelled,
         source=(
             f"serkit: leave one speaker out, speakers in the order of their ids; development on "
             f"the next {num_development}"
         ),
-        folds=tuple(folds),
-        dropped=dropped,
     )
 
 
-def _kfold(corpus: Corpus, num_folds: int) -> Protocol:
-    utterances, emotions, dropped = _labelled(corpus)
-    claimed, labelled = _about(corpus, utterances)
-    counts = Counter(_unit(utterance) for utterance in utterances)
-    if not 3 <= num_folds <= len(counts):
-        what = "speakers" if claimed else "speakers or recordings"
-        raise ProtocolError(
-            f"kfold-{num_folds}: K is at least 3 (one part tests, one chooses, the others train) "
-            f"and at most the number of {what}, {len(counts)} in corpus {corpus.name}"
-        )
-    order = hash_order(counts, salt="kfold")
-    order.sort(key=lambda unit: -counts[unit])  # stable: equals stay in hash order
-    sizes = [0] * num_folds
-    part: dict[str, str] = {}
-    for unit in order:  # the largest first, each to the smallest part so far
-        smallest = min(range(num_folds), key=sizes.__getitem__)
-        sizes[smallest] += counts[unit]
-        part[unit] = str(smallest + 1)
-    names = [str(number + 1) for number in range(num_folds)]
-    return Protocol(
+def _kfold(kept: _Kept, num_folds: int) -> Protocol:
+    claimed, labelled = _about(kept.corpus, kept.utterances)
+    counts = Counter(_unit(utterance) for utterance in kept.utterances)
+    what = "speakers" if claimed else "speakers or recordings"
+    _check_num_folds(f"kfold-{num_folds}", num_folds, len(counts), what, kept.corpus)
+    part = _parts(counts, num_folds, salt="kfold")
+    return _cut(
+        kept,
+        _in_parts(kept.utterances, lambda utterance: part[_unit(utterance)], num_folds),
         name=f"kfold-{num_folds}",
-        corpus=corpus.name,
-        emotions=emotions,
-        independent_speaker=claimed,
-        independent_sentence=False,
+        speaker=claimed,
+        sentence=False,
         labelled=labelled,
         source=(
             f"serkit: {num_folds} speaker-disjoint parts of balanced size, ties by SHA-256 with "
             "salt kfold; development on the next part"
         ),
-        folds=tuple(_by_unit(part, utterances, names, number) for number in range(num_folds)),
-        dropped=dropped,
     )
 
 
-def _split(corpus: Corpus) -> Protocol:
-    utterances, emotions, dropped = _labelled(corpus)
-    sides = {
-        name: [u for u in utterances if u.split == name]
-        for name in ("train", "development", "test")
-    }
+def _text_kfold(kept: _Kept, num_folds: int) -> Protocol:
+    name = f"text-kfold-{num_folds}"
+    counts = _sentences(kept, name)
+    _check_num_folds(name, num_folds, len(counts), "sentences", kept.corpus)
+    part = _parts(counts, num_folds, salt="text-kfold")
+    return _cut(
+        kept,
+        _in_parts(kept.utterances, lambda utterance: part[utterance.sentence or ""], num_folds),
+        name=name,
+        speaker=False,
+        sentence=True,
+        labelled="text-independent; speaker-dependent (speakers are on all sides)",
+        source=(
+            f"serkit: {num_folds} sentence-disjoint parts of balanced size, ties by SHA-256 with "
+            "salt text-kfold; development on the next part"
+        ),
+    )
+
+
+def _speaker_text_kfold(kept: _Kept, num_folds: int) -> Protocol:
+    name, corpus = f"speaker-text-kfold-{num_folds}", kept.corpus
+    sentences = _sentences(kept, name)
+    claimed, labelled = _about(corpus, kept.utterances)
+    if not claimed:
+        raise ProtocolError(f"{name} needs to know every speaker; {labelled}; use text-kfold-K")
+    speakers = Counter(_unit(utterance) for utterance in kept.utterances)
+    fewest = min(len(speakers), len(sentences))
+    what = "speakers" if len(speakers) <= len(sentences) else "sentences"
+    _check_num_folds(name, num_folds, fewest, what, corpus)
+    voice = _parts(speakers, num_folds, salt="kfold")
+    text = _parts(sentences, num_folds, salt="text-kfold")
+    cells: defaultdict[tuple[str, str], list[Utterance]] = defaultdict(list)
+    for utterance in kept.utterances:
+        cells[voice[_unit(utterance)], text[utterance.sentence or ""]].append(utterance)
+    numbers = [str(number) for number in range(1, num_folds + 1)]
+    folds, empty = _whole(
+        Fold(
+            name=f"speakers-{p}-sentences-{q}",
+            train=tuple(
+                sorted(
+                    (
+                        u
+                        for (speaker, sentence), cell in cells.items()
+                        if speaker != p
+                        and sentence != q
+                        and (speaker, sentence) != (_next(p, num_folds), _next(q, num_folds))
+                        for u in cell
+                    ),
+                    key=lambda utterance: utterance.id,
+                )
+            ),
+            development=tuple(cells[_next(p, num_folds), _next(q, num_folds)]),
+            test=tuple(cells[p, q]),
+        )
+        for p in numbers
+        for q in numbers
+    )
+    if not folds:
+        raise ProtocolError(
+            f"{name}: every cell of speakers and sentences of {corpus.name} leaves a side empty; "
+            "use kfold-K or text-kfold-K"
+        )
+    return _cut(
+        kept,
+        folds,
+        name=name,
+        speaker=True,
+        sentence=True,
+        labelled=(
+            "speaker- and text-independent; the development side shares its speakers and its "
+            "sentences, but no utterance and no pair of the two, with the training side"
+        ),
+        source=(
+            f"serkit: {num_folds} parts of the speakers by {num_folds} parts of the sentences; "
+            "development on the cell of the next parts"
+        ),
+        development_shares=("speaker", "sentence"),
+        notes=empty,
+    )
+
+
+def _random_kfold(kept: _Kept, num_folds: int) -> Protocol:
+    name = f"random-kfold-{num_folds}"
+    takes = {_take(utterance, utterance.emotion() or "") for utterance in kept.utterances}
+    _check_num_folds(name, num_folds, len(takes), "takes", kept.corpus)
+    tenth = {"hash": {"salt": name, "every": 10, "part": 0, "step": num_folds}}
+    sides: list[tuple[str, Mapping[str, Any]]] = []
+    for number in range(num_folds):
+        test = {"hash": {"salt": name, "every": num_folds, "part": number}}
+        development = {**tenth, "without": test}
+        train = {"without": [test, tenth]}
+        sides.append((str(number + 1), {"train": train, "development": development, "test": test}))
+    folds, empty = _by_conditions(sides, kept)
+    if not folds:
+        raise ProtocolError(
+            f"{name}: {len(takes)} takes of {kept.corpus.name} are too few for three sides"
+        )
+    return _cut(
+        kept,
+        folds,
+        name=name,
+        speaker=False,
+        sentence=False,
+        labelled=(
+            "speaker-dependent, text-dependent: the same speakers and sentences are on all sides; "
+            "not comparable with speaker-independent numbers"
+        ),
+        source=(
+            f"serkit: takes of each emotion by SHA-256 with salt {name}, every {num_folds}th "
+            "tests; development on a tenth of the rest"
+        ),
+        development_shares=("speaker", "sentence"),
+        notes=empty,
+    )
+
+
+def _cross_language(kept: _Kept) -> Protocol:
+    corpus = kept.corpus
+    unknown = sum(utterance.language is None for utterance in kept.utterances)
+    claimed, labelled = _about(corpus, kept.utterances)
+    if unknown or not claimed:
+        missing = f"{unknown} of {len(kept.utterances)} have no language" if unknown else labelled
+        raise ProtocolError(
+            f"cross-language needs to know every language and speaker of {corpus.name}; {missing}"
+        )
+    languages = sorted({utterance.language or "" for utterance in kept.utterances})
+    if len(languages) < 2:
+        raise ProtocolError(
+            f"cross-language needs two languages; all of {corpus.name} is in {languages[0]}"
+        )
+    found = [{u.emotion() for u in kept.utterances if u.language == code} for code in languages]
+    common = set.intersection(*found)
+    notes: tuple[str, ...] = ()
+    if kept.task == "emotion" and len(common) < len(kept.emotions):
+        emotions = tuple(emotion for emotion in kept.emotions if emotion in common)
+        if len(emotions) < 2:
+            raise ProtocolError(
+                f"the languages of {corpus.name} share {len(emotions)} emotion(s); it takes two"
+            )
+        gone = [emotion for emotion in kept.emotions if emotion not in common]
+        utterances = [u for u in kept.utterances if u.emotion() in common]
+        notes = (
+            f"{len(kept.utterances) - len(utterances)} utterances: not every language has "
+            + ", ".join(gone),
+        )
+        kept = replace(kept, emotions=emotions, utterances=utterances)
+    counts = Counter(_unit(utterance) for utterance in kept.utterances)
+    num_parts = min(5, len(counts))
+    _check_num_folds("cross-language", num_parts, len(counts), "speakers", corpus)
+    part = _parts(counts, num_parts, salt="cross-language")
+    spoken = {(u.speaker, u.language) for u in kept.utterances}
+    together = len(spoken) > len(counts)  # somebody speaks two
+    folds: list[Fold] = []
+    for code in languages:
+        heard = [u for u in kept.utterances if u.language != code]
+        tested = [u for u in kept.utterances if u.language == code]
+        if together:
+            # the speakers of the part that tests, and of the one that chooses, train in no language
+            for number in map(str, range(1, num_parts + 1)):
+                after = _next(number, num_parts)
+                folds.append(
+                    Fold(
+                        name=f"{code}-{number}",
+                        train=tuple(u for u in heard if part[_unit(u)] not in (number, after)),
+                        development=tuple(u for u in heard if part[_unit(u)] == after),
+                        test=tuple(u for u in tested if part[_unit(u)] == number),
+                    )
+                )
+            continue
+        order = hash_order({_unit(u) for u in heard}, salt="cross-language")
+        chosen = set(order[: max(1, len(order) // 5)])
+        folds.append(
+            Fold(
+                name=code,
+                train=tuple(u for u in heard if _unit(u) not in chosen),
+                development=tuple(u for u in heard if _unit(u) in chosen),
+                test=tuple(tested),
+            )
+        )
+    whole, empty = _whole(folds)
+    if not whole:
+        raise ProtocolError(
+            f"cross-language: {corpus.name} has too few speakers per language "
+            f"({', '.join(languages)}) for three sides"
+        )
+    return _cut(
+        kept,
+        whole,
+        name="cross-language",
+        speaker=True,
+        sentence=False,
+        labelled=(
+            f"speaker-independent; tested in a language that was not trained on "
+            f"({', '.join(languages)})"
+        ),
+        source=(
+            "serkit: each language is tested once, trained on the others; "
+            + (
+                f"{num_parts} parts of the speakers, development on the next part"
+                if together
+                else "the first fifth of the speakers by SHA-256 with salt cross-language choose"
+            )
+        ),
+        notes=(*notes, *empty),
+    )
+
+
+def _sentences(kept: _Kept, name: str) -> Counter[str]:
+    """How often each sentence is said, once every utterance is known to have one."""
+    unknown = sum(utterance.sentence is None for utterance in kept.utterances)
+    if unknown:
+        raise ProtocolError(
+            f"{name} needs to know what is said; {unknown} of {len(kept.utterances)} utterances of "
+            f"{kept.corpus.name} have no sentence; give a sentence column, or use kfold-K"
+        )
+    return Counter(utterance.sentence or "" for utterance in kept.utterances)
+
+
+def _check_num_folds(name: str, num_folds: int, most: int, what: str, corpus: Corpus) -> None:
+    if not 3 <= num_folds <= most:
+        raise ProtocolError(
+            f"{name}: K is at least 3 (one part tests, one chooses, the others train) "
+            f"and at most the number of {what}, {most} in corpus {corpus.name}"
+        )
+
+
+def _split(kept: _Kept) -> Protocol:
+    corpus, utterances = kept.corpus, kept.utterances
+    names = {"train": ("train",), "development": ("development",), "test": TEST_SPLITS}
+    sides = {side: [u for u in utterances if u.split in splits] for side, splits in names.items()}
     if not sides["train"] or not sides["test"]:
         raise ProtocolError(
             f"split needs utterances marked train and test; corpus {corpus.name} has "
@@ -415,8 +1049,6 @@ def _split(corpus: Corpus) -> Protocol:
         sides["train"] = [u for u in sides["train"] if _unit(u) not in chosen]
         source += "; development is the first fifth of the training speakers by SHA-256, salt split"
     unmarked = sum(u.split is None for u in utterances)
-    if unmarked:
-        dropped = (*dropped, f"{unmarked} utterances: no split")
     claimed, labelled = _about(corpus, utterances)
     tested = {u.speaker for u in sides["test"]}
     elsewhere = {u.speaker for u in (*sides["train"], *sides["development"])}
@@ -429,22 +1061,20 @@ def _split(corpus: Corpus) -> Protocol:
         )
     training = {u.speaker for u in sides["train"]} - {None}
     choosing = {u.speaker for u in sides["development"]} - {None}
-    return Protocol(
+    fold = Fold(
         name="split",
-        corpus=corpus.name,
-        emotions=emotions,
-        independent_speaker=claimed,
-        independent_sentence=False,
+        train=tuple(sides["train"]),
+        development=tuple(sides["development"]),
+        test=tuple(sides["test"]),
+    )
+    return _cut(
+        kept,
+        [fold],
+        name="split",
+        speaker=claimed,
+        sentence=False,
         labelled=labelled,
         source=source,
-        folds=(
-            Fold(
-                name="split",
-                train=tuple(sides["train"]),
-                development=tuple(sides["development"]),
-                test=tuple(sides["test"]),
-            ),
-        ),
         development_shares=("speaker",) if training & choosing else (),
-        dropped=dropped,
+        notes=(f"{unmarked} utterances: no split",) if unmarked else (),
     )

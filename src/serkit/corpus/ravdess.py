@@ -63,6 +63,7 @@ PASSPORT = Passport(
     },
     sample_rate=48000,
     protocols=("ravdess-6fold", "ravdess-20-2-2", "ravdess-text", "ravdess-speaker-text"),
+    audb="ravdess",
 )
 
 
@@ -85,7 +86,8 @@ def parse(path: Path) -> Utterance | None:
     channel, code, intensity, statement, _, actor = match.groups()
     if code == "01" and intensity == "02":
         raise FileNameError(f"{path}: neutral has no strong intensity; the grammar is {GRAMMAR}")
-    if path.parent.name.startswith("Actor_") and path.parent.name != f"Actor_{actor}":
+    folder = path.parent.name.lower()
+    if folder.startswith("actor_") and folder != f"actor_{actor}":
         raise FileNameError(
             f"{path}: actor {actor} in {path.parent.name}; the grammar is {GRAMMAR}"
         )
@@ -106,7 +108,8 @@ def read(root: Path) -> Corpus:
     """Read the corpus in its owners' layout; no audio is decoded.
 
     Args:
-        root: The folder that holds ``Audio_Speech_Actors_01-24/`` (or that folder itself).
+        root: The folder that holds ``Audio_Speech_Actors_01-24/`` (or that folder itself; or what
+            ``audb`` fetches, where it is called ``speech/``).
 
     Raises:
         MissingCorpusError: No recordings there; the message says the layout.
@@ -117,9 +120,9 @@ def read(root: Path) -> Corpus:
         Traceback (most recent call last):
         serkit.corpus.corpus.MissingCorpusError: nowhere: no RAVDESS here; expected ROOT/Audio_...
     """
-    inner = root / "Audio_Speech_Actors_01-24"
-    folder = inner if inner.is_dir() else root
-    files = [file for actor in sorted(folder.glob("Actor_*")) for file in audio_files(actor)]
+    inner = (root / name for name in ("Audio_Speech_Actors_01-24", "speech"))
+    folder = next((path for path in inner if path.is_dir()), root)
+    files = [file for actor in sorted(folder.glob("[Aa]ctor_*")) for file in audio_files(actor)]
     if not files:
         raise MissingCorpusError(f"{root}: no RAVDESS here; expected {LAYOUT}")
     by_id: dict[str, Utterance] = {}

@@ -50,6 +50,7 @@ SPLITS = {
     "valid": "development",
     "validation": "development",
     "test": "test",
+    **{name: name for name in ("test1", "test2", "test3")},
 }
 
 TIMEDELTA = re.compile(r"^(?:(\d+) days?,? ?)?\+?(\d+):([0-5]?\d):([0-5]?\d(?:\.\d*)?)$")

@@ -75,7 +75,10 @@ class Utterance:
     ratings: tuple[Rating, ...] = ()
     """All judgements of it."""
     split: str | None = None
-    """``"train"``, ``"development"`` or ``"test"`` where the corpus itself says so."""
+    """``"train"``, ``"development"`` or ``"test"`` where the corpus itself says so.
+
+    ``"test1"`` to ``"test3"`` where it has several test sides.
+    """
 
     def rating(self, rater: str | None = None) -> Rating | None:
         """The rating by ``rater``; without a name by consensus, else intended, else the first."""

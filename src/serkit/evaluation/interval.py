@@ -8,7 +8,7 @@ other speakers of the same kind; it says nothing about other corpora. With sever
 inside a draw is the mean over seeds, so it describes one trained system on average, no ensemble.
 """
 
-# Shapes: R seeds, S speakers, D draws, C emotions.
+# Shapes: R seeds, S speakers, D draws, C emotions, Q sums that a figure is read off.
 
 import difflib
 from collections.abc import Callable, Mapping, Sequence
@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Float, Int, Num
 
 from serkit.evaluation.classification import METRICS, Absent, Confusion
 
@@ -43,7 +43,7 @@ class Interval:
     """
 
     metric: str
-    """``"uar"``, ``"war"`` or ``"macro_f1"``."""
+    """A name of ``METRICS``, such as ``"uar"``, or of another table of figures."""
     value: float
     """The figure itself: mean over seeds, emotions without reference left out."""
     low: float | None
@@ -128,7 +128,7 @@ def speaker_bootstrap(
     Args:
         confusions: The confusion of each speaker; with several seeds one such mapping per seed, of
             the same speakers.
-        metric: ``"uar"``, ``"war"`` or ``"macro_f1"``.
+        metric: ``"uar"``, ``"war"``, ``"macro_f1"`` or ``"weighted_f1"``.
         draws: How many times to draw.
         seed: Of the generator of the draws.
         level: Share of draws inside the interval.
@@ -149,21 +149,60 @@ def speaker_bootstrap(
         '0.750 (2 speakers, no interval)'
     """
     speakers, counts = _stack(_per_seed(confusions))
-    figure = _figure(metric)
-    _check(draws, level)
-    value = float(figure(counts.sum(axis=1), "skip").mean())
-    reason = _too_few(speakers)
+    return bootstrap(
+        speakers,
+        counts.reshape(*counts.shape[:2], -1),
+        _of_sums(metric, counts.shape[-1]),
+        metric=metric,
+        draws=draws,
+        seed=seed,
+        level=level,
+    )
+
+
+def bootstrap(
+    speakers: Sequence[str],
+    sums: Num[np.ndarray, "R S Q"],
+    figure: Callable[[Any], Any],
+    *,
+    metric: str,
+    draws: int = DRAWS,
+    seed: int = GENERATOR_SEED,
+    level: float = LEVEL,
+) -> Interval:
+    """The interval of any figure that is read off sums over utterances; see ``speaker_bootstrap``.
+
+    A mean is read off a sum and a count, UAR off a confusion, an expected calibration error off
+    counts by bin: whatever is added up by speaker can be drawn by speaker.
+
+    Args:
+        speakers: Names, in the order of ``sums``; ``""`` is an unknown one.
+        sums: What each speaker's utterances add up to, by seed and speaker.
+        figure: Sums added over the drawn speakers, ``[... Q]``, to figures ``[...]``.
+        metric: What the figure is called.
+        draws: How many times to draw.
+        seed: Of the generator of the draws.
+        level: Share of draws inside the interval.
+
+    Example:
+        >>> lengths = np.array([[[6.0, 2.0], [9.0, 3.0]]])  # seconds, utterances
+        >>> str(bootstrap(["s1", "s2"], lengths, lambda s: s[..., 0] / s[..., 1], metric="length"))
+        '3.000 (2 speakers, no interval)'
+    """
+    check_draws(draws, level)
+    reason = too_few(speakers)
     low = high = None
     if not reason:
+        order = np.argsort(np.array(speakers), kind="stable")  # by name: input order is no matter
         weights = speaker_draws(len(speakers), draws=draws, seed=seed)
-        low, high = _percentiles(_drawn(counts, weights, metric), level)
+        low, high = percentiles(drawn(sums[:, order], weights, figure), level)
     return Interval(
         metric=metric,
-        value=value,
+        value=float(np.mean(figure(sums.sum(axis=1)))),
         low=low,
         high=high,
         num_speakers=len(speakers),
-        num_seeds=len(counts),
+        num_seeds=len(sums),
         level=level,
         draws=draws,
         reason=reason,
@@ -184,7 +223,7 @@ def compare(
     Args:
         first: Confusions of the first system, as for ``speaker_bootstrap``.
         second: Confusions of the second; another number of seeds is fine, other utterances are not.
-        metric: ``"uar"``, ``"war"`` or ``"macro_f1"``.
+        metric: ``"uar"``, ``"war"``, ``"macro_f1"`` or ``"weighted_f1"``.
         draws: How many times to draw.
         seed: Of the generator of the draws.
         level: Share of draws inside the interval.
@@ -221,19 +260,20 @@ def compare(
             "two systems are compared on the same utterances, but the emotions of their test "
             "speakers differ in number: were both run on the same corpus, protocol and folds?"
         )
-    figure = _figure(metric)
-    _check(draws, level)
-    reason = _too_few(speakers)
+    figure = _of_sums(metric, len(emotions))
+    check_draws(draws, level)
+    counts, other = (side.reshape(*side.shape[:2], -1) for side in (counts, other))
+    reason = too_few(speakers)
     low = high = None
     if not reason:
         weights = speaker_draws(len(speakers), draws=draws, seed=seed)
-        low, high = _percentiles(
-            _drawn(counts, weights, metric) - _drawn(other, weights, metric), level
+        low, high = percentiles(
+            drawn(counts, weights, figure) - drawn(other, weights, figure), level
         )
     return Comparison(
         metric=metric,
-        first=float(figure(counts.sum(axis=1), "skip").mean()),
-        second=float(figure(other.sum(axis=1), "skip").mean()),
+        first=float(figure(counts.sum(axis=1)).mean()),
+        second=float(figure(other.sum(axis=1)).mean()),
         low=low,
         high=high,
         num_speakers=len(speakers),
@@ -257,18 +297,27 @@ def speaker_draws(
     return generator.multinomial(num_speakers, [1 / num_speakers] * num_speakers, size=draws)
 
 
-def _drawn(
-    counts: Int[np.ndarray, "R S C C"], weights: Int[np.ndarray, "D S"], metric: str
+def drawn(
+    sums: Num[np.ndarray, "R S Q"], weights: Int[np.ndarray, "D S"], figure: Callable[[Any], Any]
 ) -> Float[np.ndarray, " D"]:
-    """The figure inside each draw: mean over seeds of the figure of the added confusions."""
-    num_seeds, num_speakers, num_emotions, _ = counts.shape
-    flat = counts.reshape(num_seeds, num_speakers, -1).astype(np.float64)
-    added = weights.astype(np.float64) @ flat  # whole numbers, exact in float64
-    figures = _figure(metric)(added.reshape(num_seeds, -1, num_emotions, num_emotions), "skip")
-    return figures.mean(axis=0)
+    """The figure inside each draw: mean over seeds of the figure of the added sums.
+
+    Example:
+        >>> ratio = lambda s: s[..., 0] / s[..., 1]
+        >>> drawn(np.array([[[1, 2], [4, 4]]]), np.array([[2, 0], [0, 2]]), ratio).tolist()
+        [0.5, 1.0]
+    """
+    added = weights.astype(np.float64) @ sums.astype(np.float64)  # counts stay exact in float64
+    return np.asarray(figure(added)).mean(axis=0)
 
 
-def _percentiles(values: Float[np.ndarray, " D"], level: float) -> tuple[float, float]:
+def percentiles(values: Float[np.ndarray, " D"], level: float) -> tuple[float, float]:
+    """Both ends of the interval that holds a share ``level`` of the draws.
+
+    Example:
+        >>> percentiles(np.arange(101.0), 0.5)
+        (25.0, 75.0)
+    """
     tail = (1.0 - level) / 2.0
     low, high = np.quantile(values, [tail, 1.0 - tail])
     return float(low), float(high)
@@ -304,7 +353,13 @@ def _stack(
     return speakers, np.stack([[seed[speaker].counts for speaker in speakers] for seed in seeds])
 
 
-def _too_few(speakers: Sequence[str]) -> str:
+def too_few(speakers: Sequence[str]) -> str:
+    """Why no interval is given over these speakers; empty when one is.
+
+    Example:
+        >>> too_few(["s1", "s2"]), too_few([f"s{number}" for number in range(8)])
+        ('2 speakers, no interval', '')
+    """
     if "" in speakers:
         return "unknown speakers, no interval"
     if len(speakers) < FEWEST_SPEAKERS:
@@ -312,7 +367,22 @@ def _too_few(speakers: Sequence[str]) -> str:
     return ""
 
 
-def _figure(metric: str) -> Callable[[Any, Absent], Any]:
+def _of_sums(metric: str, num_emotions: int) -> Callable[[Any], Any]:
+    """A figure of ``METRICS`` over flattened confusions, ``[... C*C]`` to ``[...]``."""
+    figure = figure_named(metric)
+    return lambda sums: figure(sums.reshape(*sums.shape[:-1], num_emotions, num_emotions), "skip")
+
+
+def figure_named(metric: str) -> Callable[[Any, Absent], Any]:
+    """A figure of ``METRICS``.
+
+    Raises:
+        ValueError: There is none of that name; the message offers the nearest.
+
+    Example:
+        >>> figure_named("war")(np.array([[3, 1], [0, 4]]), "skip").item()
+        0.875
+    """
     if metric not in METRICS:
         near = difflib.get_close_matches(metric, METRICS, n=1)
         hint = f"; did you mean {near[0]!r}?" if near else ""
@@ -320,7 +390,8 @@ def _figure(metric: str) -> Callable[[Any, Absent], Any]:
     return METRICS[metric]
 
 
-def _check(draws: int, level: float) -> None:
+def check_draws(draws: int, level: float) -> None:
+    """Refuse a bootstrap without draws, and a level that is not a share."""
     if draws < 1:
         raise ValueError(f"a bootstrap needs at least one draw, not {draws}")
     if not 0.0 < level < 1.0:

@@ -1,50 +1,65 @@
 """One self-contained page about one run: figures with intervals, pictures, settings.
 
-The page loads nothing: styles and pictures are inside it. It is made from the predictions alone
-(and from what the caller adds about training and data), so it can be made again at any time.
+The page loads nothing: styles, pictures and sounds are inside it. It is made from the predictions
+alone (and from what the caller adds about training and data), so it can be made again at any time.
 """
 
 import json
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from importlib import resources
 from pathlib import Path
-from typing import Any
 
+import numpy as np
+from jaxtyping import Float
+
+from serkit.evaluation.calibration import calibrate, reliability, temperatures
 from serkit.evaluation.classification import DAGGER, f1, marked, precision, recall
+from serkit.evaluation.embedding_map import Method, embedding_picture
+from serkit.evaluation.export_tables import NOTHING, Table
 from serkit.evaluation.figures import (
-    NOTHING,
     LearningCurve,
-    Picture,
     confusion_picture,
-    learning_picture,
+    group_picture,
     length_picture,
     recall_picture,
+    reliability_picture,
+    span,
     speaker_picture,
     uar_by_speaker,
 )
+from serkit.evaluation.groups import Groups, by_group
 from serkit.evaluation.interval import DRAWS
+from serkit.evaluation.page import (
+    Facts,
+    Folded,
+    Listing,
+    Page,
+    Section,
+    Words,
+    again_section,
+    asked_section,
+    audit_section,
+    facts_sections,
+    learning_section,
+    protocol_section,
+)
 from serkit.evaluation.predictions import Prediction
+from serkit.evaluation.probability import ProbabilityScores, probability_scores
 from serkit.evaluation.scores import Scores, ensemble, score
+from serkit.evaluation.worst_errors import NUM_ERRORS, Sound, error_table, worst_errors
 
-METRIC_NAMES = {"uar": "UAR", "war": "WAR", "macro_f1": "macro F1"}
-TEMPLATE = "report.html.jinja"
-
-Facts = Mapping[str, Any]
-"""Names and values; values may be mappings or sequences in turn."""
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Table:
-    """A table of the page."""
-
-    name: str
-    """Of its anchor."""
-    caption: str
-    head: tuple[str, ...]
-    rows: tuple[tuple[str, ...], ...]
-    note: str = ""
+METRIC_NAMES = {"uar": "UAR", "war": "WAR", "macro_f1": "macro F1", "weighted_f1": "weighted F1"}
+PROBABILITY_NAMES = {
+    "log_loss": "log loss (nats)",
+    "brier": "Brier score",
+    "ece": "expected calibration error",
+    "top_2": "right among the first two",
+    "top_3": "right among the first three",
+}
+CLOSING = (
+    "Emotions here are what the corpus says an utterance was acted or heard as. A figure on one "
+    "corpus says little about other speakers, languages, rooms or spontaneous speech."
+)
 
 
 def read_learning_curve(path: str | Path, *, seed: int | str, fold: str) -> LearningCurve:
@@ -94,16 +109,29 @@ def write_report(
     *,
     title: str,
     summary: Mapping[str, str] | None = None,
+    protocol_card: Mapping[str, str] | None = None,
+    split: str = "",
+    leaks: Sequence[str] = (),
     curves: Sequence[LearningCurve] = (),
     durations: Mapping[str, float] | None = None,
+    groups: Mapping[str, Mapping[str, str]] | None = None,
+    embeddings: Mapping[str, Sequence[float] | Float[np.ndarray, " _"]] | None = None,
+    embedding_method: Method = "pca",
+    one_embedding_space: bool = False,
+    development: Sequence[Prediction] = (),
+    sounds: Mapping[str, Sound] | None = None,
+    audio: bool = True,
+    num_errors: int = NUM_ERRORS,
     fold_facts: Mapping[str, Mapping[str, str | int | float]] | None = None,
     dropped: Sequence[str] = (),
     duplicates: Sequence[str] = (),
+    audit: Sequence[str] = (),
     notes: Sequence[str] = (),
     settings: Facts | None = None,
     environment: Facts | None = None,
     command: str = "",
     predictions_file: str = "predictions.csv",
+    figures_folder: str | Path | None = None,
     draws: int = DRAWS,
 ) -> Path:
     """Write the report of one run as one HTML file that needs no network.
@@ -112,25 +140,44 @@ def write_report(
         path: Of the page, such as ``OUT/report.html``; its folder is made.
         rows: Predictions of all seeds and folds.
         title: Heading, such as ``"crnn on emodb, leave one speaker out"``.
-        summary: What stands under the heading, in order: system, corpus and edition, protocol, what
-            it claims (speaker-independent or not), licence, refitting and the like.
+        summary: What was asked, in order: system, corpus and edition, licence, refitting and the
+            like.
+        protocol_card: What to say of the protocol, as ``protocol_card`` makes it.
+        split: Hash of the protocol's folds (``Protocol.split``).
+        leaks: Leaks that were allowed, as ``corpus.check`` returns them. They stand in red on top
+            and at every table and picture, also in ``figures_folder``.
         curves: Learning curves of all seeds and folds.
         durations: Seconds of each utterance, by the name in ``Prediction.file``.
+        groups: Ways of grouping (``"sex"``) to the group of each utterance, as ``groups_of`` makes.
+        embeddings: Vector of each utterance, by ``Prediction.file``, from the system of its fold.
+        embedding_method: ``"pca"`` or ``"tsne"``; see ``embedding_map.flattened``.
+        one_embedding_space: One system made all embeddings, so that one map holds all folds.
+        development: Predictions of the development sides, with the fold whose system made them;
+            temperatures are fitted on these.
+        sounds: Recordings by ``Prediction.file``, encoded, or functions that encode one when it is
+            wanted. Only those of the worst errors are made and put into the page.
+        audio: False leaves the recordings out, where the licence of the corpus asks for it.
+        num_errors: Worst errors to list.
         fold_facts: Further columns of the table of folds, by fold: what it was trained on.
         dropped: Utterances that were left out, each with the reason.
         duplicates: Equal audio that was found, and what was done about it.
+        audit: Findings of the audit, line by line.
         notes: Warnings that stand on top, such as "an excerpt this small shows the machinery".
         settings: Of the system and the trainer; nested mappings are fine.
         environment: Versions, git state, hardware, date.
         command: What was run.
         predictions_file: Where ``rows`` can be read, from the folder of the page.
+        figures_folder: Where each picture is written as ``.svg`` and ``.pdf`` and each table as
+            ``.csv`` and ``.tex``; None writes none.
         draws: Of the bootstrap over speakers.
 
     Returns:
         The path.
 
     Raises:
-        PredictionsError: The predictions cannot be scored; see ``score``.
+        PredictionsError: The predictions cannot be scored, or those of the development sides do not
+            fit them; see ``score`` and ``calibrate``.
+        ValueError: Embeddings that cannot be drawn, or a recording that no browser plays.
 
     Example:
         >>> import tempfile
@@ -144,58 +191,225 @@ def write_report(
         ...     "0.500" in page.read_text(encoding="utf-8")
         True
     """
-    from jinja2 import Environment, StrictUndefined
-
-    path, rows = Path(path), list(rows)
+    rows = list(rows)
     scores = score(rows, draws=draws)
     together = score(ensemble(rows), draws=draws) if len(scores.seeds) > 1 else None
-    lengths = length_picture(rows, durations) if durations else None
-    pictures = [confusion_picture(scores.confusion, num_seeds=len(scores.seeds))]
-    pictures.append(recall_picture(scores))
-    pictures.append(speaker_picture(scores))
-    if lengths is not None:
-        pictures.append(lengths[0])
-    if curves:
-        pictures.append(learning_picture(curves))
-    by_name: dict[str, Picture] = {picture.name: picture for picture in pictures}
-
-    page = Environment(
-        autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
-    )
-    template = page.from_string(
-        resources.files("serkit.evaluation").joinpath(TEMPLATE).read_text(encoding="utf-8")
-    )
     uar = scores.figures["uar"]
-    one_seed = len(scores.seeds) == 1
-    html = template.render(
+    sections = [
+        *asked_section(summary),
+        *protocol_section(protocol_card, split),
+        _figures_section(scores, together, draws),
+        _emotions_section(scores),
+        Section(name="folds", title="Folds", blocks=(_folds(scores, fold_facts or {}),)),
+        _speakers_section(scores),
+        *_groups_section(rows, groups or {}, scores, draws),
+        *_length_section(rows, durations or {}),
+        *learning_section(curves),
+        *_embeddings_section(
+            rows, embeddings or {}, method=embedding_method, one_space=one_embedding_space
+        ),
+        *_calibration_section(rows, development, draws),
+        _errors_section(rows, sounds if audio else None, num_errors, len(scores.seeds)),
+        _data_section(scores, dropped, duplicates),
+        *audit_section(audit, leaks),
+        *facts_sections(settings, environment),
+        again_section(
+            command,
+            read="read_predictions",
+            score="score",
+            predictions_file=predictions_file,
+        ),
+    ]
+    chance = 1 / (len(scores.emotions) - len(scores.absent))
+    page = Page(
         title=title,
-        one_seed=one_seed,
-        notes=list(notes),
-        summary=dict(summary or {}),
-        uar=uar,
-        scores=scores,
-        chance=1 / (len(scores.emotions) - len(scores.absent)),
-        pictures=by_name,
-        headline=_headline(scores, together),
-        seeds=_seeds(scores, together),
-        emotions=_emotions(scores),
-        confusion=_confusion(scores),
-        folds=_folds(scores, fold_facts or {}),
-        speakers=_speakers(scores),
-        lengths=_lengths(lengths[1]) if lengths is not None else None,
-        data=_data(scores),
-        dropped=list(dropped),
-        duplicates=list(duplicates),
-        settings=_facts("settings", "What was set", settings),
-        environment=_facts("versions", "What it ran on", environment),
-        command=command,
-        predictions_file=predictions_file,
-        draws=draws,
+        headline=f"UAR {uar.text}",
+        beside=_beside(
+            uar.interval.text,
+            uar.interval.low is not None,
+            f"chance {chance:.3f}",
+            f"{scores.num_utterances} test utterances",
+            _counted(scores.num_speakers, "speaker"),
+            _counted(len(scores.emotions), "emotion"),
+            _counted(len(scores.seeds), "seed"),
+        ),
+        sections=tuple(sections),
+        notes=tuple(notes),
+        leaks=tuple(leaks),
+        one_seed=len(scores.seeds) == 1,
+        closing=CLOSING,
     )
-    path.parent.mkdir(parents=True, exist_ok=True)
-    beside = path.with_name(f".{path.name}.part")
-    _ = beside.write_text(html, encoding="utf-8")
-    return beside.replace(path)
+    return page.write(path, figures_folder=figures_folder)
+
+
+def _beside(ends: str, has_interval: bool, *more: str) -> str:
+    said = f"95 % interval over speakers {ends}" if has_interval else ends
+    return " · ".join([said, *more])
+
+
+def _counted(number: int, noun: str) -> str:
+    return f"{number} {noun}{'s' * (number != 1)}"
+
+
+def _figures_section(scores: Scores, together: Scores | None, draws: int) -> Section:
+    said = (
+        "UAR (unweighted average recall, balanced accuracy) is the mean over emotions of the share "
+        "of each emotion's utterances that was heard as it; WAR is plain accuracy; macro F1 is the "
+        "mean over emotions of F1, weighted F1 the same weighed by utterances. Higher is better, 1 "
+        "is perfect. Pooled puts the predictions of all folds together before scoring; per fold "
+        "scores each fold alone. The interval draws speakers with replacement "
+        f"({draws:,} times): it says how far the figure would move with other speakers of the same "
+        "kind, not with another corpus."
+    )
+    blocks = (_headline(scores, together), _seeds(scores, together), Words(text=said))
+    return Section(name="figures", title="Figures", blocks=blocks)
+
+
+def _emotions_section(scores: Scores) -> Section:
+    return Section(
+        name="emotions",
+        title="Emotions",
+        blocks=(
+            _emotions(scores),
+            recall_picture(scores),
+            confusion_picture(scores.confusion, num_seeds=len(scores.seeds)),
+            Folded(summary="The confusion in numbers", table=_confusion(scores)),
+        ),
+    )
+
+
+def _speakers_section(scores: Scores) -> Section:
+    table = Folded(summary="Speakers in numbers", table=_speakers(scores))
+    return Section(name="speakers", title="Speakers", blocks=(speaker_picture(scores), table))
+
+
+def _groups_section(
+    rows: Sequence[Prediction],
+    groups: Mapping[str, Mapping[str, str]],
+    scores: Scores,
+    draws: int,
+) -> list[Section]:
+    """Ways of grouping that tell at least two groups of the tested utterances apart."""
+    tested = {row.file for row in rows}
+    found: dict[str, Groups] = {}
+    alone: list[str] = []
+    for by, group_of in groups.items():
+        names = {group_of[file] for file in tested & group_of.keys() if group_of[file]}
+        if len(names) > 1:
+            found[by] = by_group(rows, group_of, draws=draws)
+        elif names:
+            alone.append(f"{by}: all {next(iter(names))}")
+    said = [Words(text=f"Nothing to compare by {'; by '.join(alone)}.")] if alone else []
+    if not found:
+        return [Section(name="groups", title="Groups", blocks=tuple(said))] if said else []
+    picture = group_picture(found, pooled=scores.figures["uar"].mean)
+    blocks = (picture, _gaps(found), Folded(summary="Groups in numbers", table=_groups(found)))
+    return [Section(name="groups", title="Groups", blocks=(*blocks, *said))]
+
+
+def _length_section(rows: Sequence[Prediction], durations: Mapping[str, float]) -> list[Section]:
+    lengths = length_picture(rows, durations)
+    if lengths is None:
+        return []
+    picture, numbers = lengths
+    table = Folded(summary="Lengths in numbers", table=_lengths(numbers))
+    return [Section(name="length", title="Utterance length", blocks=(picture, table))]
+
+
+def _embeddings_section(
+    rows: Sequence[Prediction],
+    embeddings: Mapping[str, Sequence[float] | Float[np.ndarray, " _"]],
+    *,
+    method: Method,
+    one_space: bool,
+) -> list[Section]:
+    picture = embedding_picture(
+        embeddings,
+        {row.file: row.emotion for row in rows},
+        {row.file: row.speaker for row in rows},
+        folds=None if one_space else {row.file: row.fold for row in rows},
+        method=method,
+    )
+    if picture is None:
+        return []
+    return [Section(name="embeddings", title="Embeddings", blocks=(picture,))]
+
+
+def _calibration_section(
+    rows: Sequence[Prediction], development: Sequence[Prediction], draws: int
+) -> list[Section]:
+    before = probability_scores(rows, draws=draws)
+    if not before.is_defined:
+        said = Words(text=f"The table holds {before.reason}.")
+        return [Section(name="calibration", title="Calibration", blocks=(said,))]
+    chosen = {(row.seed, row.fold) for row in development}
+    lacking = {(row.seed, row.fold) for row in rows} - chosen
+    told = [f"as predicted: ECE {before.figures['ece'].mean:.3f}"]
+    calibrated, after = list[Prediction](), None
+    if not lacking:
+        calibrated = calibrate(rows, development)
+        after = probability_scores(calibrated, draws=draws)
+        told.append(f"temperature scaled: ECE {after.figures['ece'].mean:.3f}")
+        fitted = [t.value for t in temperatures(development).values()]
+        said = (
+            f"One temperature per seed and fold, fitted on the development side ({len(fitted)} of "
+            f"them, {span(fitted, 2)}; above 1 makes a system less sure). What is predicted, and "
+            "with it UAR, stays the same."
+        )
+    elif development:
+        seed, fold = min(lacking, key=str)
+        said = (
+            f"Not scaled: {len(lacking)} of {len(lacking | chosen)} runs, such as seed {seed}, "
+            f"fold {fold}, have no development predictions, and a temperature is never fitted on "
+            "the test side."
+        )
+    else:
+        said = (
+            "Not scaled: there are no development predictions, and a temperature is never fitted "
+            "on the test side."
+        )
+    bins = reliability(calibrated) if calibrated else []
+    blocks = (
+        _calibration(before, after),
+        Words(text=said),
+        reliability_picture(reliability(rows), bins, told=told),
+    )
+    return [Section(name="calibration", title="Calibration", blocks=blocks)]
+
+
+def _errors_section(
+    rows: Sequence[Prediction], sounds: Mapping[str, Sound] | None, number: int, num_seeds: int
+) -> Section:
+    errors = worst_errors(rows, number=number)
+    block = (
+        error_table(errors, sounds, seeds=num_seeds)
+        if errors
+        else Words(text="None: every utterance was heard as it was rated.", is_note=False)
+    )
+    return Section(name="errors", title="Worst errors", blocks=(block,))
+
+
+def _data_section(scores: Scores, dropped: Sequence[str], duplicates: Sequence[str]) -> Section:
+    absent = [f"{name}: no test utterance at all" for name in scores.absent]
+    absent += [f"fold {fold}: {', '.join(names)}" for fold, names in scores.absent_by_fold.items()]
+    return Section(
+        name="data",
+        title="Data",
+        blocks=(
+            _data(scores),
+            Listing(
+                heading="Absent emotions",
+                lines=tuple(absent),
+                nothing="None: every fold tests every emotion.",
+            ),
+            Listing(
+                heading=f"Dropped utterances{f' ({len(dropped)})' if dropped else ''}",
+                lines=tuple(dropped),
+                nothing="None.",
+            ),
+            Listing(heading="Duplicate audio", lines=tuple(duplicates), nothing="None reported."),
+        ),
+    )
 
 
 def _headline(scores: Scores, together: Scores | None) -> Table:
@@ -348,6 +562,74 @@ def _lengths(rows: Sequence[tuple[str, str, str, str]]) -> Table:
     )
 
 
+def _groups(found: Mapping[str, Groups]) -> Table:
+    return Table(
+        name="by-group",
+        caption="By group, the worst first",
+        head=("by", "group", "utterances", "speakers", "UAR", "95 % over speakers", "absent"),
+        rows=tuple(
+            (
+                by,
+                group.name,
+                str(group.num_utterances),
+                str(group.num_speakers),
+                marked(group.interval.value, group.absent),
+                group.interval.text,
+                ", ".join(group.absent) or NOTHING,
+            )
+            for by, groups in found.items()
+            for group in groups.groups
+        ),
+    )
+
+
+def _gaps(found: Mapping[str, Groups]) -> Table:
+    return Table(
+        name="gaps",
+        caption="Best group less worst group, in UAR",
+        head=("by", "best", "worst", "gap", "verdict"),
+        rows=tuple(
+            (
+                by,
+                gap.best or NOTHING,
+                gap.worst or NOTHING,
+                gap.text,
+                NOTHING if gap.low is None else gap.verdict,
+            )
+            for by, gap in ((by, groups.gap) for by, groups in found.items())
+        ),
+        note="Over the emotions that all groups show. A gap is claimed only when its interval, "
+        "widened for having looked at all pairs, leaves out 0.",
+    )
+
+
+def _calibration(before: ProbabilityScores, after: ProbabilityScores | None) -> Table:
+    parts = [before] if after is None else [before, after]
+    names = ["as predicted", "temperature scaled"] if after else ["as predicted"]
+    floored = (
+        f" Utterances whose emotion was given a probability of 0: {before.num_floored}."
+        if before.num_floored
+        else ""
+    )
+    return Table(
+        name="calibration",
+        caption="What the probabilities are worth",
+        head=("figure", *(cell for name in names for cell in (name, "95 % over speakers"))),
+        rows=tuple(
+            (
+                PROBABILITY_NAMES.get(metric, metric),
+                *(
+                    cell
+                    for part in parts
+                    for cell in (part.figures[metric].text, part.figures[metric].interval.text)
+                ),
+            )
+            for metric in before.figures
+        ),
+        note="Of log loss, Brier score and calibration error, lower is better." + floored,
+    )
+
+
 def _data(scores: Scores) -> Table:
     """Test utterances of each fold by emotion; folds add up to the last row."""
     rows: list[tuple[str, ...]] = []
@@ -363,22 +645,3 @@ def _data(scores: Scores) -> Table:
         head=("fold", *scores.emotions, "all"),
         rows=tuple(rows),
     )
-
-
-def _facts(name: str, caption: str, facts: Facts | None) -> Table | None:
-    if not facts:
-        return None
-    return Table(name=name, caption=caption, head=("name", "value"), rows=tuple(_flat(facts)))
-
-
-def _flat(facts: Facts, before: str = "") -> list[tuple[str, ...]]:
-    """``{"a": {"b": 1}}`` as ``a.b  1``."""
-    rows: list[tuple[str, ...]] = []
-    for name, value in facts.items():
-        if isinstance(value, Mapping) and value:
-            rows += _flat(value, f"{before}{name}.")
-        elif isinstance(value, Sequence) and not isinstance(value, str | bytes):
-            rows.append((before + name, ", ".join(map(str, value)) or NOTHING))
-        else:
-            rows.append((before + name, NOTHING if value is None or value == {} else str(value)))
-    return rows

@@ -32,9 +32,12 @@ RESULT_COLUMNS = (
     "uar_fold_mean",
     "uar_fold_sd",
     "absent",
+    "weighted_f1",
+    "split",
 )
-"""Columns of ``results/*.csv``; a study may add its own."""
+"""Columns of ``results/*.csv``; a study may add its own. Older files lack the last two."""
 
+WEIGHTED = "weighted F1"
 TABLE_COLUMNS = (
     "system",
     "recipe",
@@ -43,11 +46,15 @@ TABLE_COLUMNS = (
     "95 % over speakers",
     "WAR",
     "macro F1",
+    WEIGHTED,
     "utterances",
     "speakers",
     "parameters",
     "remarks",
 )
+
+_Line = tuple[Mapping[str, str], int]
+"""A row that is shown, and the number of seeds behind it."""
 
 
 def result_rows(
@@ -61,6 +68,7 @@ def result_rows(
     train_seconds: Mapping[Seed, float],
     commit: str,
     date: str,
+    split: str = "",
     extra: Mapping[str, str | int | float] | None = None,
     draws: int = DRAWS,
 ) -> list[dict[str, str | int | float]]:
@@ -81,6 +89,7 @@ def result_rows(
             that is missing is left empty.
         commit: Of the code.
         date: ISO 8601, of the run.
+        split: Hash of the folds (``Protocol.split``): rows with different ones do not compare.
         extra: Further columns, the same in every row (such as ``{"refit": "yes"}``).
         draws: Of the bootstrap over speakers.
 
@@ -124,6 +133,7 @@ def result_rows(
             "uar": uar.mean,
             "war": scores.figures["war"].mean,
             "macro_f1": scores.figures["macro_f1"].mean,
+            "weighted_f1": scores.figures["weighted_f1"].mean,
             "uar_low": uar.interval.low,
             "uar_high": uar.interval.high,
             "uar_sd": uar.sd,
@@ -143,6 +153,7 @@ def result_rows(
             "commit": commit,
             "date": date,
             "absent": " ".join(scores.absent),
+            "split": split,
             **{column: _rounded(value) for column, value in figures.items()},
         }
         return {column: row[column] for column in RESULT_COLUMNS} | dict(extra or {})
@@ -198,6 +209,10 @@ def read_results(path: str | Path) -> list[dict[str, str]]:
 def results_table(paths: Iterable[str | Path]) -> str:
     """Markdown tables of result files, one per corpus and protocol, for the README and the docs.
 
+    Rows of one protocol whose ``split`` differs were not tested on the same folds: they stand in
+    tables of their own, each of which says so. Rows that hold no split (older files) stand with the
+    others where there is only one split, else apart.
+
     One line per recipe (its ``pooled`` row) and per ensemble. A heading says when a table holds
     figures from one seed, a dagger that an emotion was absent, and the columns that a study added
     stand under remarks.
@@ -215,15 +230,15 @@ def results_table(paths: Iterable[str | Path]) -> str:
         ...                       emotions=("anger",), probabilities=[1.0])]
         >>> with tempfile.TemporaryDirectory() as folder:
         ...     path = write_results(Path(folder) / "crnn.own.csv", result_rows(
-        ...         rows, recipe="crnn_own", system="crnn", corpus="own", protocol="loso",
-        ...         parameters=1234, train_seconds={0: 60.0}, commit="", date="2025-01-01"))
+        ...         rows, recipe="own", system="crnn", corpus="own", protocol="loso",
+        ...         parameters=7, train_seconds={0: 60.0}, commit="", date="2025-01-01"))
         ...     table = results_table([path])
         >>> print(table.splitlines()[0])
         ### own, loso (one seed: no difference in this table is a difference)
         >>> print(table.splitlines()[-1])
-        | crnn | crnn_own | 1 | 1.000 | 1 speaker, no interval | 1.000 | 1.000 | 1 | 1 | 1,234 |  |
+        | crnn | own | 1 | 1.000 | 1 speaker, no interval | 1.000 | 1.000 | 1.000 | 1 | 1 | 7 |  |
     """
-    tables: dict[tuple[str, str], list[tuple[Mapping[str, str], int]]] = {}
+    tables: dict[tuple[str, str], dict[str, list[_Line]]] = {}
     for path in paths:
         num_seeds, counting = 0, False
         for number, row in enumerate(read_results(path)):
@@ -234,11 +249,33 @@ def results_table(paths: Iterable[str | Path]) -> str:
                 num_seeds, counting = (num_seeds + 1 if counting else 1), True
             else:
                 counting = False
-                tables.setdefault((row["corpus"], row["protocol"]), []).append((row, num_seeds))
-    return "\n".join(_markdown(*key, rows) for key, rows in sorted(tables.items()))
+                by_split = tables.setdefault((row["corpus"], row["protocol"]), {})
+                by_split.setdefault(row.get("split", ""), []).append((row, num_seeds))
+    return "\n".join(
+        _markdown(corpus, protocol, rows, note)
+        for (corpus, protocol), by_split in sorted(tables.items())
+        for rows, note in _apart(by_split)
+    )
 
 
-def _markdown(corpus: str, protocol: str, rows: Sequence[tuple[Mapping[str, str], int]]) -> str:
+def _apart(by_split: Mapping[str, list[_Line]]) -> list[tuple[list[_Line], str]]:
+    """The rows of each table of one protocol, and what it says about their split."""
+    known = sorted(split for split in by_split if split)
+    if len(known) > 1:
+        return [
+            (
+                rows,
+                f"Split {f'`{split}`' if split else 'not recorded'}: the splits of these "
+                f"{len(by_split)} tables differ, so their figures may not be compared.",
+            )
+            for split, rows in sorted(by_split.items())
+        ]
+    unknown = len(by_split.get("", ())) if known else 0
+    note = f"Split `{known[0]}`, but not recorded in {unknown} of the rows." if unknown else ""
+    return [([line for lines in by_split.values() for line in lines], note)]
+
+
+def _markdown(corpus: str, protocol: str, rows: Sequence[_Line], note: str) -> str:
     absent = sorted({name for row, _ in rows for name in row.get("absent", "").split()})
     from_one = [num_seeds < 2 for _, num_seeds in rows]
     title = f"### {corpus}, {protocol}"
@@ -246,7 +283,10 @@ def _markdown(corpus: str, protocol: str, rows: Sequence[tuple[Mapping[str, str]
         title += " (one seed: no difference in this table is a difference)"
     elif any(from_one):
         title += " (rows with one seed: no difference to them is a difference)"
-    lines = [title, "", _line(TABLE_COLUMNS), "|" + "---|" * len(TABLE_COLUMNS)]
+    # only results from before there was a weighted F1 have none in any row
+    weighted = any(row.get("weighted_f1") for row, _ in rows)
+    columns = [column for column in TABLE_COLUMNS if weighted or column != WEIGHTED]
+    lines = [title, "", _line(columns), "|" + "---|" * len(columns)]
     for row, num_seeds in rows:
         spread = f" ± {float(row['uar_sd']):.3f}" if row.get("uar_sd") else ""
         num_speakers = int(row["num_speakers"])
@@ -256,20 +296,23 @@ def _markdown(corpus: str, protocol: str, rows: Sequence[tuple[Mapping[str, str]
             else f"{num_speakers} speaker{'s' * (num_speakers != 1)}, no interval"
         )
         remarks = [f"{n}: {v}" for n, v in row.items() if n not in RESULT_COLUMNS and v]
-        cells = (
-            row["system"],
-            row["recipe"],
-            str(num_seeds) if row["seed"] == "pooled" else row["seed"],
-            _shown(row["uar"], row.get("absent", "")) + spread,
-            interval,
-            _shown(row["war"]),
-            _shown(row["macro_f1"]),
-            row["num_utterances"],
-            row["num_speakers"],
-            f"{int(row['parameters']):,}" if row["parameters"] else "",
-            "; ".join(remarks),
-        )
-        lines.append(_line(cells))
+        cells = {
+            "system": row["system"],
+            "recipe": row["recipe"],
+            "seeds": str(num_seeds) if row["seed"] == "pooled" else row["seed"],
+            "UAR": _shown(row["uar"], row.get("absent", "")) + spread,
+            "95 % over speakers": interval,
+            "WAR": _shown(row["war"]),
+            "macro F1": _shown(row["macro_f1"]),
+            WEIGHTED: _shown(row.get("weighted_f1", "")),
+            "utterances": row["num_utterances"],
+            "speakers": row["num_speakers"],
+            "parameters": f"{int(row['parameters']):,}" if row["parameters"] else "",
+            "remarks": "; ".join(remarks),
+        }
+        lines.append(_line(cells[column] for column in columns))
+    if note:
+        lines += ["", note]
     if absent:
         lines += ["", f"{DAGGER} averaged without {', '.join(absent)}: no test utterance has it."]
     return "\n".join([*lines, ""])

@@ -91,7 +91,7 @@ class Scores:
     """Test utterances of one seed."""
     num_speakers: int
     figures: Mapping[str, Figure]
-    """``"uar"``, ``"war"``, ``"macro_f1"``."""
+    """``"uar"``, ``"war"``, ``"macro_f1"``, ``"weighted_f1"``."""
     by_seed: Mapping[Seed, Confusion]
     """Pooled confusion of each seed."""
     by_fold: Mapping[str, Mapping[Seed, Confusion]]
@@ -145,7 +145,7 @@ def score(rows: Iterable[Prediction], *, draws: int = DRAWS) -> Scores:
     if not table:
         raise PredictionsError("there are no predictions to score")
     emotions = scheme(table)
-    seeds = _complete_seeds(table)
+    seeds = complete_seeds(table)
     folds = tuple(dict.fromkeys(row.fold for row in table))
 
     by_seed = {seed: _counted(part, emotions) for seed, part in seeds.items()}
@@ -200,7 +200,7 @@ def ensemble(rows: Iterable[Prediction]) -> list[Prediction]:
     if not table:
         raise PredictionsError("there are no predictions to put together")
     emotions = scheme(table)
-    seeds = _complete_seeds(table)
+    seeds = complete_seeds(table)
     if len(seeds) < 2:
         raise PredictionsError(
             f"an ensemble needs at least two seeds, the table has only seed {next(iter(seeds))}"
@@ -235,7 +235,7 @@ def compare_predictions(
     Args:
         first: Predictions of one system.
         second: Predictions of another on the same utterances.
-        metric: ``"uar"``, ``"war"`` or ``"macro_f1"``.
+        metric: ``"uar"``, ``"war"``, ``"macro_f1"`` or ``"weighted_f1"``.
         draws: Of the bootstrap over speakers.
 
     Raises:
@@ -247,7 +247,37 @@ def compare_predictions(
         >>> str(compare_predictions(rows, rows))
         '+0.000: 1 speaker, no interval'
     """
-    tables = [list(first), list(second)]
+    tables = same_utterances(first, second)
+    emotions = scheme(tables[0])
+    confusions: list[list[SpeakerConfusions]] = [
+        [
+            {name: _counted(rows, emotions) for name, rows in _grouped(part, "speaker")}
+            for part in complete_seeds(table).values()
+        ]
+        for table in tables
+    ]
+    return compare(confusions[0], confusions[1], metric, draws=draws)
+
+
+def same_utterances(
+    first: Iterable[Prediction], second: Iterable[Prediction]
+) -> tuple[list[Prediction], list[Prediction]]:
+    """Two tables, once they are known to be about the same utterances, so that they compare.
+
+    Args:
+        first: Predictions of one system.
+        second: Predictions of another; the order of rows and of emotions may differ.
+
+    Raises:
+        PredictionsError: The tables do not hold the same utterances with the same emotions.
+
+    Example:
+        >>> rows = [Prediction.of(seed=0, fold="one", file="a", speaker="s", emotion="anger",
+        ...                       emotions=("anger", "sadness"), probabilities=[0.9, 0.1])]
+        >>> same_utterances(rows, rows) == (rows, rows)
+        True
+    """
+    tables = (list(first), list(second))
     if not all(tables):
         raise PredictionsError("there are no predictions to compare")
     emotions, others = (scheme(table) for table in tables)
@@ -256,32 +286,28 @@ def compare_predictions(
             f"two systems are compared over the same scheme, not over ({', '.join(emotions)}) and "
             f"({', '.join(others)})"
         )
-    references: list[dict[str, tuple[str, str]]] = []
-    confusions: list[list[SpeakerConfusions]] = []
-    for table in tables:
-        seeds = _complete_seeds(table)
-        references.append({row.file: (row.emotion, row.speaker) for row in table})
-        confusions.append(
-            [
-                {name: _counted(rows, emotions) for name, rows in _grouped(part, "speaker")}
-                for part in seeds.values()
-            ]
-        )
-    if references[0] != references[1]:
-        apart = sorted(
-            file
-            for file in references[0].keys() | references[1].keys()
-            if references[0].get(file) != references[1].get(file)
-        )
+    one, other = ({row.file: (row.emotion, row.speaker) for row in table} for table in tables)
+    apart = sorted(file for file in one.keys() | other.keys() if one.get(file) != other.get(file))
+    if apart:
         raise PredictionsError(
             f"two systems are compared on the same utterances, but {len(apart)} differ in "
             f"presence, emotion or speaker, such as {apart[0]}"
         )
-    return compare(confusions[0], confusions[1], metric, draws=draws)
+    return tables
 
 
-def _complete_seeds(rows: Iterable[Prediction]) -> dict[Seed, list[Prediction]]:
-    """Rows by seed, once every seed is known to hold the same utterances, once each."""
+def complete_seeds(rows: Iterable[Prediction]) -> dict[Seed, list[Prediction]]:
+    """Rows by seed, once every seed is known to hold the same utterances, once each.
+
+    Raises:
+        PredictionsError: It does not; the message names an utterance.
+
+    Example:
+        >>> rows = [Prediction.of(seed=s, fold="one", file="a", speaker="s", emotion="anger",
+        ...                       emotions=("anger",), probabilities=[1.0]) for s in (0, 1)]
+        >>> {seed: len(part) for seed, part in complete_seeds(rows).items()}
+        {0: 1, 1: 1}
+    """
     seeds: dict[Seed, dict[str, Prediction]] = defaultdict(dict)
     for row in rows:
         if row.file in seeds[row.seed]:
@@ -356,16 +382,24 @@ def _figure(
         metric=metric,
         by_seed=of_seed,
         mean=statistics.fmean(of_seed.values()),
-        sd=_sample_sd(of_seed.values()),
+        sd=sample_sd(of_seed.values()),
         interval=speaker_bootstrap(list(by_speaker.values()), metric, draws=draws),
         by_fold=of_fold,
         fold_mean=statistics.fmean(of_fold.values()),
-        fold_sd=_sample_sd(of_fold.values()),
+        fold_sd=sample_sd(of_fold.values()),
         absent=_undecided(metric, by_seed.values()),
         absent_by_fold={fold: names for fold, names in absent_by_fold.items() if names},
     )
 
 
-def _sample_sd(values: Iterable[float]) -> float:
+def sample_sd(values: Iterable[float]) -> float:
+    """Sample standard deviation; NaN of fewer than two values, and where one is not defined.
+
+    Example:
+        >>> sample_sd([1.0, 3.0, 5.0]), sample_sd([1.0])
+        (2.0, nan)
+    """
     known = list(values)
-    return statistics.stdev(known) if len(known) > 1 else math.nan
+    if len(known) < 2 or any(math.isnan(value) for value in known):
+        return math.nan
+    return statistics.stdev(known)

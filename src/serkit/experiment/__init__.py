@@ -1,5 +1,6 @@
 """Corpus, protocol, system and seeds become rows, predictions and a report."""
 
+from serkit.experiment.cross import Cell, CrossStudy, cross_recipe, write_cross
 from serkit.experiment.folder import (
     ExperimentError,
     Finished,
@@ -23,7 +24,9 @@ from serkit.experiment.watch import ConsoleWatch, Watch, console_watch
 from serkit.experiment.waveforms import Waveforms
 
 __all__ = [
+    "Cell",
     "ConsoleWatch",
+    "CrossStudy",
     "Experiment",
     "ExperimentError",
     "Finished",
@@ -41,10 +44,12 @@ __all__ = [
     "choices",
     "configure",
     "console_watch",
+    "cross_recipe",
     "gather",
     "read_experiment",
     "resolve",
     "rows_of",
     "study",
     "system_class",
+    "write_cross",
 ]

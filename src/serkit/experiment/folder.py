@@ -8,22 +8,20 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from serkit.evaluation import (
-    Prediction,
-    read_predictions,
-    result_rows,
-    write_predictions,
-    write_results,
-)
+from serkit.evaluation import write_results
+from serkit.experiment.task import task_of
 
 FORMAT = 1
-EXPERIMENT, PREDICTIONS, RESULTS, REPORT, FOLD, DURATIONS = (
+EXPERIMENT, PREDICTIONS, DEVELOPMENT, RESULTS, REPORT, FOLD, DURATIONS, FACTS, EMBEDDINGS = (
     "experiment.json",
     "predictions.csv",
+    "development.csv",
     "results.csv",
     "report.html",
     "fold.json",
     "durations.json",
+    "utterances.json",
+    "embeddings.safetensors",
 )
 
 
@@ -67,8 +65,8 @@ class Finished:
     folder: Path
     records: tuple[FoldRecord, ...]
     """One per finished fold and seed."""
-    predictions: tuple[Prediction, ...]
-    """Of all finished folds."""
+    predictions: tuple[Any, ...]
+    """Of all finished folds: ``Prediction``, or ``AffectPrediction`` where affect is the task."""
     rows: tuple[dict[str, str | int | float], ...]
     """Results over complete seeds; none before one seed has all its folds."""
     report: Path | None
@@ -125,7 +123,9 @@ def read_experiment(out: Path) -> dict[str, Any]:
     return described
 
 
-def gather(out: Path, *, report: bool = False) -> Finished:
+def gather(
+    out: Path, *, report: bool = False, audio: bool = True, figures: Path | None = None
+) -> Finished:
     """Put all finished folds of a folder together: ``predictions.csv`` and ``results.csv``.
 
     Rows of results are made of complete seeds only: those with every fold of the protocol, or,
@@ -134,28 +134,31 @@ def gather(out: Path, *, report: bool = False) -> Finished:
     Args:
         out: The experiment's folder.
         report: Write ``report.html`` too.
+        audio: Put the recordings of the worst errors into the report.
+        figures: Folder for the report's pictures as SVG and PDF, and its tables as CSV and LaTeX.
     """
     described = read_experiment(out)
     of_protocol = [fold["name"] for fold in described["protocol"]["folds"]]
     order = {name: place for place, name in enumerate(of_protocol)}
-    found: list[tuple[FoldRecord, list[Prediction]]] = []
+    task = task_of(described)
+    found: list[tuple[FoldRecord, list[Any]]] = []
     for path in sorted(out.glob(f"seed*/fold-*/{FOLD}")):
         if is_finished(path.parent):
             record = FoldRecord(**json.loads(path.read_text(encoding="utf-8")))
-            found.append((record, read_predictions(path.parent / PREDICTIONS)))
+            found.append((record, task.read(path.parent / PREDICTIONS)))
     found.sort(key=lambda pair: (pair[0].seed, order[pair[0].fold]))
     records = tuple(record for record, _ in found)
     predictions = tuple(row for _, rows in found for row in rows)
     rows = tuple(rows_of(described, records, predictions))
     if predictions:
-        _ = write_predictions(out / PREDICTIONS, predictions)
+        _ = task.write(out / PREDICTIONS, predictions)
     if rows:
         _ = write_results(out / RESULTS, rows)
     written: Path | None = None
     if report and rows:
         from serkit.experiment.summary import report_of  # matplotlib is slow to start
 
-        written = report_of(out, described, records, predictions)
+        written = report_of(out, described, records, predictions, audio=audio, figures=figures)
     return Finished(folder=out, records=records, predictions=predictions, rows=rows, report=written)
 
 
@@ -183,7 +186,7 @@ def complete(
 def rows_of(
     described: Mapping[str, Any],
     records: Sequence[FoldRecord],
-    predictions: Sequence[Prediction],
+    predictions: Sequence[Any],
     *,
     whole: bool = False,
     extra: Mapping[str, str | int | float] | None = None,
@@ -198,11 +201,13 @@ def rows_of(
     of_protocol = len(described["protocol"]["folds"])
     if len(folds) < of_protocol:
         name = f"{name} ({len(folds)} of {of_protocol} folds)"
+    if identity.get("allow_leaks"):
+        name = f"{name} (leaks allowed: {', '.join(identity['allow_leaks'])})"
     seconds: dict[int | str, float] = {}
     for record in records:
         seconds[record.seed] = seconds.get(record.seed, 0.0) + record.train_seconds
     commits = sorted({record.commit for record in records} - {""})
-    return result_rows(
+    return task_of(described).result_rows(
         [row for row in predictions if row.seed in seeds and row.fold in folds],
         recipe=recipe_name(identity["recipe"], identity["set"]),
         system=identity["system"],
@@ -212,5 +217,6 @@ def rows_of(
         train_seconds=seconds,
         commit=" ".join(commits),
         date=max(record.date for record in records)[:10],
+        split=described["protocol"].get("split", ""),
         extra={"refit": identity["refit"], **(extra or {})},
     )

@@ -8,6 +8,8 @@
     OUT/report.html                     the same for people
     OUT/seed0/fold-NAME/config.json     the model of a fold, with model.safetensors
     OUT/seed0/fold-NAME/predictions.csv written last: the fold is finished when it is there
+    OUT/seed0/fold-NAME/utterances.json who and where the test utterances are, for the report
+    OUT/seed0/fold-NAME/development.csv answers to the development side, where it chose the epoch
     OUT/seed0/fold-NAME/fold.json       seconds, epochs, parameters, sizes of the sides
     OUT/seed0/fold-NAME/selection/      with ``refit="chosen"``: the run that chose the epoch
 
@@ -27,15 +29,19 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
 
-import numpy as np
 import torch
+from safetensors.torch import save_file
 
+from serkit import audio
 from serkit.corpus import Corpus, Fold, Protocol, Utterance, check
 from serkit.corpus.audit import equal_audio
-from serkit.evaluation import Prediction, uar, write_predictions
+from serkit.evaluation.page import protocol_card
 from serkit.experiment.folder import (
+    DEVELOPMENT,
     DURATIONS,
+    EMBEDDINGS,
     EXPERIMENT,
+    FACTS,
     FOLD,
     FORMAT,
     PREDICTIONS,
@@ -49,6 +55,7 @@ from serkit.experiment.folder import (
     recipe_name,
 )
 from serkit.experiment.settings import configure, system_class
+from serkit.experiment.task import TASKS, Task
 from serkit.experiment.watch import Watch
 from serkit.experiment.waveforms import Waveform, Waveforms
 from serkit.trainer import Example, Run, Settings, environment, fit, git_state, save
@@ -68,6 +75,8 @@ gradient has no use for a development side and is always trained ``"full"``.
 """
 
 ANNEALED = ("cosine", "one_cycle")
+
+HEARD_AT = 16000  # Hz, where copies are searched for
 
 
 class UnknownFoldError(LookupError):
@@ -96,7 +105,7 @@ class Experiment:
     """Key in ``SYSTEMS``."""
     corpus: Corpus
     protocol: Protocol
-    """Built on that corpus; its emotions become the system's."""
+    """Built on that corpus and for the system's task; its emotions become the system's."""
     out: Path
     """The folder; made, or gone on with."""
     system_settings: Mapping[str, Any] = field(default_factory=dict[str, Any])
@@ -112,6 +121,23 @@ class Experiment:
     changed: tuple[str, ...] = ()
     """What ``--set`` changed; marks the rows with ``+set``."""
     tensorboard: bool = False
+    allow_leaks: tuple[str, ...] = ()
+    """Kinds of leak (``corpus.LEAKS``) to go on with; printed on every table and figure."""
+
+    @property
+    def task(self) -> Task:
+        """What the system is asked for.
+
+        Raises:
+            ExperimentError: The protocol was built for another task.
+        """
+        asked = system_class(self.system).task
+        if asked != self.protocol.task:
+            raise ExperimentError(
+                f"{self.system} answers {asked}, but {self.protocol.name} was built for "
+                f"{self.protocol.task}: protocol(NAME, corpus, task={asked!r})."
+            )
+        return TASKS[asked]
 
     @property
     def refit_done(self) -> Refit:
@@ -183,9 +209,10 @@ class Experiment:
             ExperimentError: The folder holds another experiment.
             LeakError: The protocol does not keep what it claims.
         """
-        config = configure(self.system, self.protocol.emotions, self.system_settings)
-        check(self.protocol)
-        described = describe(self, config)
+        names = self.task.names(self.protocol)
+        config = configure(self.system, names, self.system_settings)
+        leaks = check(self.protocol, allow=self.allow_leaks, read=_recording)
+        described = describe(self, config, leaks)
         path = self.out / EXPERIMENT
         if path.exists():
             before = read_experiment(self.out)
@@ -220,7 +247,8 @@ def _run_fold(
     watch: Watch,
 ) -> None:
     """Train on one fold and predict its test side; ``predictions.csv`` appears last."""
-    emotions = experiment.protocol.emotions
+    task = experiment.task
+    names = task.names(experiment.protocol)
     refit, settings = experiment.refit_done, experiment.settings
     folder = fold_folder(experiment.out, seed, fold.name)
     sides = _kept(fold, waveforms, needs_development=refit != "full")
@@ -230,7 +258,11 @@ def _run_fold(
         _ = torch.manual_seed(seed)  # the weights of a system before training
         system = system_class(experiment.system)(config)
         began = time.perf_counter()
-        system.prepare(waveforms.of(side), _indices(side, emotions))
+        system.prepare(
+            waveforms.of(side),
+            task.targets(side, names),
+            speakers=[utterance.speaker for utterance in side],
+        )
         return system, time.perf_counter() - began
 
     def run_in(place: Path) -> Run:
@@ -241,7 +273,7 @@ def _run_fold(
         return [
             Example(waveform=waveform, emotion=emotion, id=utterance.id)
             for utterance, waveform, emotion in zip(
-                side, waveforms.of(side), _indices(side, emotions), strict=True
+                side, waveforms.of(side), task.targets(side, names), strict=True
             )
         ]
 
@@ -262,13 +294,17 @@ def _run_fold(
             settings=settings,
             seed=seed,
             run=runs[-1],
-            select=selector(sides.development, waveforms, emotions),
+            select=task.selector(sides.development, waveforms, names),
             report=watch.epoch_ends,
         )
         epochs, best_epoch = len(history.epochs), history.best_epoch
         development = history.epochs[best_epoch - 1].development
         seconds += prepared + sum(epoch.seconds for epoch in history.epochs)
         follow, settings = history.scores, replace(settings, epochs=best_epoch)
+        chosen_by = task.answers(
+            system, sides.development, waveforms, names, seed=seed, fold=fold.name
+        )
+        _ = task.write(folder / DEVELOPMENT, chosen_by)
     else:
         follow = ()
     if refit != "no" or not learns:  # train on everybody who is not tested
@@ -290,7 +326,7 @@ def _run_fold(
             epochs, best_epoch = len(history.epochs), history.best_epoch
             seconds += sum(epoch.seconds for epoch in history.epochs)
 
-    rows = predict(system, sides.test, waveforms, emotions, seed=seed, fold=fold.name)
+    rows = task.answers(system, sides.test, waveforms, names, seed=seed, fold=fold.name)
     record = FoldRecord(
         seed=seed,
         fold=fold.name,
@@ -317,11 +353,38 @@ def _run_fold(
     write_json(folder / FOLD, record)
     durations = {name: round(value, 3) for name, value in waveforms.durations().items()}
     write_json(folder / DURATIONS, {row.file: durations[row.file] for row in rows})
-    _ = write_predictions(folder / PREDICTIONS, rows)
+    write_json(folder / FACTS, {utterance.id: _facts(utterance) for utterance in sides.test})
+    if hasattr(system, "embed"):
+        vectors = system.embed(waveforms.of(sides.test))
+        save_file({"embedding": vectors.contiguous()}, folder / EMBEDDINGS)
+    _ = task.write(folder / PREDICTIONS, rows)
     for run in runs:
         run.finish()
-    scored = uar([r.emotion for r in rows], [r.predicted for r in rows], emotions, absent="skip")
-    watch.fold_ends(seed=seed, fold=fold.name, uar=scored, seconds=record.train_seconds)
+    watch.fold_ends(
+        seed=seed,
+        fold=fold.name,
+        figure=task.figure,
+        value=task.headline(rows),
+        seconds=record.train_seconds,
+    )
+
+
+def _facts(utterance: Utterance) -> dict[str, Any]:
+    """What the report tells of a test utterance beside its answers."""
+    return {
+        "path": str(utterance.path.resolve()),
+        "start": utterance.start,
+        "end": utterance.end,
+        "sex": utterance.sex,
+        "age": utterance.age,
+        "language": utterance.language,
+    }
+
+
+def _recording(utterance: Utterance) -> tuple[Waveform, int]:
+    """An utterance as the search for copies hears it."""
+    path, start, end = utterance.path, utterance.start, utterance.end
+    return audio.read(path, start=start, end=end, sample_rate=HEARD_AT), HEARD_AT
 
 
 def _kept(fold: Fold, waveforms: Waveforms, *, needs_development: bool) -> Fold:
@@ -336,55 +399,6 @@ def _kept(fold: Fold, waveforms: Waveforms, *, needs_development: bool) -> Fold:
                 f"fold {fold.name}: the {name} side has no utterance that could be read{remedy}."
             )
     return replace(fold, **kept)
-
-
-def _indices(side: Sequence[Utterance], emotions: Sequence[str]) -> list[int]:
-    return [emotions.index(utterance.emotion() or "") for utterance in side]
-
-
-def selector(
-    development: Sequence[Utterance], waveforms: Waveforms, emotions: Sequence[str]
-) -> Callable[[Any], dict[str, float]]:
-    """Scores a system on development speakers: UAR decides, the loss is recorded."""
-    heard: list[Waveform] = waveforms.of(development)
-    reference = _indices(development, emotions)
-    words = [emotions[index] for index in reference]
-
-    def scores(system: Any) -> dict[str, float]:
-        posterior = system.posterior(heard).double().cpu().numpy()
-        predicted = [emotions[int(index)] for index in posterior.argmax(1)]
-        of_reference = posterior[np.arange(len(reference)), reference]
-        return {
-            "uar": uar(words, predicted, emotions, absent="skip"),
-            "loss": float(-np.log(np.maximum(of_reference, 1e-12)).mean()),
-        }
-
-    return scores
-
-
-def predict(
-    system: Any,
-    utterances: Sequence[Utterance],
-    waveforms: Waveforms,
-    emotions: Sequence[str],
-    *,
-    seed: int,
-    fold: str,
-) -> list[Prediction]:
-    """A system's answer to each utterance, as rows of a table of predictions."""
-    posterior = system.posterior(waveforms.of(utterances)).double().cpu().numpy()
-    return [
-        Prediction.of(
-            seed=seed,
-            fold=fold,
-            file=utterance.id,
-            speaker=utterance.speaker,
-            emotion=utterance.emotion() or "",
-            emotions=emotions,
-            probabilities=probabilities,
-        )
-        for utterance, probabilities in zip(utterances, posterior, strict=True)
-    ]
 
 
 def num_parameters(system: Any) -> int:
@@ -435,7 +449,7 @@ def commit_name() -> str:
     return str(state["commit"])[:12] + ("-dirty" if state["dirty"] else "")
 
 
-def describe(experiment: Experiment, config: Any) -> dict[str, Any]:
+def describe(experiment: Experiment, config: Any, leaks: Sequence[str] = ()) -> dict[str, Any]:
     """``experiment.json``: what was run, on what, with which settings."""
     corpus, protocol = experiment.corpus, experiment.protocol
     passport = corpus.passport
@@ -445,7 +459,12 @@ def describe(experiment: Experiment, config: Any) -> dict[str, Any]:
     )
     everyone = {u.id: u for fold in protocol.folds for side in fold.sides.values() for u in side}
     labels = json.dumps(
-        [[u.id, u.speaker, u.emotion(), u.start, u.end] for _, u in sorted(everyone.items())]
+        [
+            [u.id, u.speaker, u.emotion(), u.start, u.end, *sorted(u.affect().items())]
+            if protocol.task == "affect"
+            else [u.id, u.speaker, u.emotion(), u.start, u.end]
+            for _, u in sorted(everyone.items())
+        ]
     )
     return {
         "format": FORMAT,
@@ -461,6 +480,7 @@ def describe(experiment: Experiment, config: Any) -> dict[str, Any]:
             "refit": experiment.refit_done,
             "recipe": experiment.recipe,
             "set": sorted(set(experiment.changed)),
+            "allow_leaks": sorted(set(experiment.allow_leaks)),
         },
         "corpus": {
             "name": corpus.name,
@@ -473,7 +493,12 @@ def describe(experiment: Experiment, config: Any) -> dict[str, Any]:
         },
         "protocol": {
             "name": protocol.name,
+            "task": protocol.task,
+            "split": protocol.split,
+            "leaks": list(leaks),
+            "card": protocol_card(protocol),
             "emotions": list(protocol.emotions),
+            "affect": list(experiment.task.names(protocol)) if protocol.task == "affect" else [],
             "independent_speaker": protocol.independent_speaker,
             "independent_sentence": protocol.independent_sentence,
             "labelled": protocol.labelled,

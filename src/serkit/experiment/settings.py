@@ -8,10 +8,11 @@ from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
 from pydantic import TypeAdapter, ValidationError
 
+from serkit.experiment.task import TASKS
 from serkit.systems import SYSTEMS
 from serkit.trainer import Settings
 
-FIXED = ("emotions",)
+FIXED = ("emotions", "affect")
 """Fields of a system's Config that the protocol decides."""
 
 
@@ -38,7 +39,7 @@ class Resolved:
 
 
 def system_class(name: str) -> Any:
-    """The class behind a system's name.
+    """The class behind a system's name; ``-`` may stand for ``_``.
 
     Raises:
         UnknownSystemError: names the systems there are.
@@ -47,12 +48,13 @@ def system_class(name: str) -> Any:
         >>> system_class("crnn").name
         'crnn'
     """
-    if name not in SYSTEMS:
+    known = name.replace("-", "_")
+    if known not in SYSTEMS:
         raise UnknownSystemError(
             f"there is no system {name!r}; {_nearest(name, list(SYSTEMS))}. "
             f"Systems: {', '.join(SYSTEMS)}."
         )
-    return SYSTEMS[name]
+    return SYSTEMS[known]
 
 
 def resolve(
@@ -111,8 +113,8 @@ def resolve(
     return Resolved(system_settings=found, settings=settings)
 
 
-def configure(system: str, emotions: Sequence[str], system_settings: Mapping[str, Any]) -> Any:
-    """The system's Config for these emotions.
+def configure(system: str, names: Sequence[str], system_settings: Mapping[str, Any]) -> Any:
+    """The system's Config for these emotions, or dimensions of affect.
 
     Raises:
         SettingError: for a field that the Config lacks.
@@ -126,7 +128,7 @@ def configure(system: str, emotions: Sequence[str], system_settings: Mapping[str
     for name in system_settings:
         if name not in known:
             raise SettingError(f"{system} has no setting {name!r}; {_nearest(name, list(known))}.")
-    return config_class(**{**system_settings, "emotions": tuple(emotions)})
+    return config_class(**system_settings, **{TASKS[system_class(system).task].field: tuple(names)})
 
 
 def choices(system: str) -> list[tuple[str, str, str]]:

@@ -6,25 +6,14 @@ A recipe is a Python file under ``recipes/`` with a function ``recipe()``; its l
 """
 
 import argparse
-import csv
-import gzip
-import io
 import os
-import tempfile
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from serkit.corpus import Corpus, load, protocol
-from serkit.evaluation import (
-    Prediction,
-    compare_predictions,
-    read_predictions,
-    write_predictions,
-    write_results,
-)
-from serkit.evaluation.predictions import write_whole
+from serkit.evaluation import write_results
 from serkit.experiment.folder import (
     EXPERIMENT,
     Finished,
@@ -33,16 +22,24 @@ from serkit.experiment.folder import (
     read_experiment,
     rows_of,
 )
-from serkit.experiment.kept import keep, restore
+from serkit.experiment.kept import (
+    CORPORA_VARIABLE,
+    keep,
+    read_labelled,
+    restore,
+    write_labelled,
+)
 from serkit.experiment.run import Experiment, Refit
 from serkit.experiment.settings import configure, system_class
+from serkit.experiment.task import TASKS, Row, Task, task_of
 from serkit.experiment.watch import ConsoleWatch, console_watch
 from serkit.trainer import Settings
 
-CORPORA_VARIABLE = "SERKIT_CORPORA"
-"""Names the folder that holds the corpora, each in a folder of its name."""
-
-Row = dict[str, str | int | float]
+HEADLINES: Mapping[str, tuple[str, str, str]] = {
+    "UAR": ("uar", "uar_low", "uar_high"),
+    "CCC": ("ccc_mean", "ccc_low", "ccc_high"),
+}
+"""Headline figure to its columns in a row of results."""
 
 
 class RecipeError(ValueError):
@@ -91,7 +88,7 @@ def study(file: str | Path, *recipes: Recipe, arguments: Sequence[str] | None = 
 
             experiment = _experiment(place, recipe, corpus, out)
             table = place.predictions_of(recipe.results)
-            kept = read_predictions(table) if table.is_file() else ()
+            kept = experiment.task.read(table) if table.is_file() else ()
             _restored(restore(place.kept_of(recipe), experiment, kept), watch)
             _ = experiment.run(watch=watch, after_fold=written)
             written()
@@ -130,7 +127,8 @@ def ablation(
             watch.say(f"row {name}")
             out = place.out_of(rows[name])
             experiment = _experiment(place, rows[name], corpus, out)
-            kept = _predictions_of_row(place.predictions_of(results), name)
+            before = read_labelled(place.predictions_of(results), experiment.task, ["row"])
+            kept = before.get((name,), [])
             _restored(restore(place.kept_of(rows[name]), experiment, kept), watch)
             _ = experiment.run(watch=watch, after_fold=written)
         written()
@@ -210,7 +208,7 @@ def _experiment(place: _Place, recipe: Recipe, corpus: Corpus, out: Path) -> Exp
     return Experiment(
         system=recipe.system,
         corpus=corpus,
-        protocol=protocol(recipe.protocol, corpus),
+        protocol=protocol(recipe.protocol, corpus, task=system_class(recipe.system).task),
         out=out,
         system_settings=recipe.system_settings,
         settings=recipe.settings,
@@ -229,22 +227,25 @@ def _write_study(place: _Place, recipe: Recipe, out: Path, watch: ConsoleWatch) 
     finished = gather(out)
     target = place.results / f"{recipe.results}.csv"
     table = place.predictions_of(recipe.results)
-    if not finished.predictions or not _covers(finished.predictions, table, watch):
+    described = read_experiment(out)
+    task = task_of(described)
+    if not finished.predictions or not _covers(task, finished.predictions, table, watch):
         return
-    _ = write_predictions(table, finished.predictions)
+    _ = task.write(table, finished.predictions)
     keep(place.kept_of(recipe), finished)
-    rows = rows_of(read_experiment(out), finished.records, finished.predictions, whole=True)
+    rows = rows_of(described, finished.records, finished.predictions, whole=True)
     if rows:
         _ = write_results(target, rows)
         pooled = next(row for row in rows if row["seed"] == "pooled")
-        watch.say(f"{target.name}: UAR {pooled['uar']} [{pooled['uar_low']}, {pooled['uar_high']}]")
+        value, low, high = (pooled[name] for name in HEADLINES[task.figure])
+        watch.say(f"{target.name}: {task.figure} {value} [{low}, {high}]")
 
 
-def _covers(now: Iterable[Prediction], table: Path, watch: ConsoleWatch) -> bool:
+def _covers(task: Task, now: Iterable[Any], table: Path, watch: ConsoleWatch) -> bool:
     """Whether nothing would be lost by writing over ``table``."""
     if not table.is_file():
         return True
-    lost = {(r.seed, r.fold) for r in read_predictions(table)} - {(r.seed, r.fold) for r in now}
+    lost = {(r.seed, r.fold) for r in task.read(table)} - {(r.seed, r.fold) for r in now}
     if lost:
         watch.say(
             f"{table.name} holds {len(lost)} folds that are not finished here and is left as it "
@@ -269,22 +270,19 @@ def _write_ablation(
             if finished.predictions:
                 done[name] = finished
     table = place.predictions_of(results)
+    task = TASKS[system_class(next(iter(rows.values())).system).task]
+    before = read_labelled(table, task, ["row"])
     now = {(n, str(r.seed), r.fold) for n, finished in done.items() for r in finished.predictions}
-    lost = _folds_in(table) - now
+    lost = {(n, str(r.seed), r.fold) for (n,), part in before.items() for r in part} - now
     if lost:
         watch.say(
             f"{table.name} holds {len(lost)} folds of rows that are not finished here and is left "
             "as it is; remove it to begin anew"
         )
         return
-    text = io.StringIO()
-    for number, (name, lines) in enumerate(_labelled_lines(done)):
-        if number == 0:
-            _ = text.write(f"row,{lines[0]}\n")
-        for line in lines[1:]:
-            _ = text.write(f"{name},{line}\n")
     if done:
-        write_whole(table, text.getvalue())
+        parts = {(name,): finished.predictions for name, finished in done.items()}
+        _ = write_labelled(table, task, parts, ["row"])
     for name, finished in done.items():
         keep(place.kept_of(rows[name]), finished)
     found = [
@@ -294,42 +292,9 @@ def _write_ablation(
         _ = write_results(place.results / f"{results}.csv", found)
 
 
-def _labelled_lines(done: Mapping[str, Finished]) -> list[tuple[str, list[str]]]:
-    """The lines of each row's table of predictions, the header first."""
-    found: list[tuple[str, list[str]]] = []
-    with tempfile.TemporaryDirectory() as folder:
-        for name, finished in done.items():
-            path = write_predictions(Path(folder) / "row.csv", finished.predictions)
-            found.append((name, path.read_text(encoding="utf-8").splitlines()))
-    return found
-
-
-def _predictions_of_row(table: Path, row: str) -> list[Prediction]:
-    """One row's part of an ablation's table of predictions."""
-    if not table.is_file():
-        return []
-    with gzip.open(table, "rt", encoding="utf-8", newline="") as file:
-        lines = [line.partition(",") for line in file]
-    chosen = [rest for name, _, rest in lines if name in ("row", row)]
-    if len(chosen) < 2:
-        return []
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "row.csv"
-        _ = path.write_text("".join(chosen), encoding="utf-8")
-        return read_predictions(path)
-
-
 def _restored(count: int, watch: ConsoleWatch) -> None:
     if count:
         watch.say(f"going on after {count} folds that results/ holds")
-
-
-def _folds_in(table: Path) -> set[tuple[str, str, str]]:
-    """Row, seed and fold of everything that an ablation's table of predictions holds."""
-    if not table.is_file():
-        return set()
-    with gzip.open(table, "rt", encoding="utf-8", newline="") as file:
-        return {(line["row"], line["seed"], line["fold"]) for line in csv.DictReader(file)}
 
 
 def _ablation_rows(
@@ -338,13 +303,12 @@ def _ablation_rows(
     """Results of one row; the pooled one also says how far it is from ``reference``."""
     finished = done[name]
     described = read_experiment(finished.folder)
-    emotions: list[str] = described["protocol"]["emotions"]
     seeds, folds = complete(described, finished.records, whole=True)
     spent = [r.train_seconds for r in finished.records if r.seed in seeds and r.fold in folds]
     if not spent:
         return []
     extra: dict[str, str | int | float] = {
-        "mmac_per_second": _mmac(recipe, emotions),
+        "mmac_per_second": _mmac(recipe, described),
         "minutes_per_fold": round(sum(spent) / len(spent) / 60, 2),
     }
     rows = rows_of(described, finished.records, finished.predictions, whole=True, extra=extra)
@@ -365,7 +329,7 @@ def _difference(
     first, second = (_complete_predictions(done[row]) for row in (name, reference))
     if not first or not second:
         return empty
-    found = compare_predictions(first, second)
+    found = task_of(read_experiment(done[name].folder)).difference(first, second)
     return {
         "against": reference,
         "difference": round(found.difference, 4),
@@ -375,16 +339,17 @@ def _difference(
     }
 
 
-def _complete_predictions(finished: Finished) -> list[Prediction]:
+def _complete_predictions(finished: Finished) -> list[Any]:
     seeds, _ = complete(read_experiment(finished.folder), finished.records, whole=True)
     return [row for row in finished.predictions if row.seed in seeds]
 
 
-def _mmac(recipe: Recipe, emotions: Sequence[str]) -> str | float:
+def _mmac(recipe: Recipe, described: Mapping[str, Any]) -> str | float:
     """Million multiply-accumulates for a second of speech, where the system counts them."""
     count: Callable[..., int] | None = getattr(
         system_class(recipe.system), "multiply_accumulates", None
     )
     if count is None:
         return ""
-    return round(count(configure(recipe.system, emotions, recipe.system_settings)) / 1e6, 3)
+    names = described["protocol"][task_of(described).field]
+    return round(count(configure(recipe.system, names, recipe.system_settings)) / 1e6, 3)

@@ -1,15 +1,25 @@
 """The report of an experiment: what its folder holds, put into the words of the page."""
 
+import io
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from serkit.evaluation import Prediction
+import soundfile
+from safetensors.torch import load_file
+
+from serkit import audio as audio_room
+from serkit.corpus import Utterance
+from serkit.evaluation import Prediction, doubts, groups_of, read_predictions
+from serkit.evaluation.affect_report import write_affect_report
 from serkit.evaluation.figures import LearningCurve
 from serkit.evaluation.report import read_learning_curve, write_report
 from serkit.experiment.folder import (
+    DEVELOPMENT,
     DURATIONS,
+    EMBEDDINGS,
+    FACTS,
     PREDICTIONS,
     REPORT,
     FoldRecord,
@@ -17,6 +27,8 @@ from serkit.experiment.folder import (
     fold_folder,
     recipe_name,
 )
+
+SOUND_RATE = 16000  # Hz, of the recordings in a page
 
 REFIT_WORDS = {
     "no": "trained on the training side; the epoch with the best UAR on the development side",
@@ -31,40 +43,74 @@ def report_of(
     out: Path,
     described: Mapping[str, Any],
     records: Sequence[FoldRecord],
-    predictions: Sequence[Prediction],
+    predictions: Sequence[Any],
+    *,
+    audio: bool = True,
+    figures: Path | None = None,
 ) -> Path:
-    """Write ``report.html`` from complete seeds and what ``experiment.json`` says."""
+    """Write ``report.html`` from complete seeds and what ``experiment.json`` says.
+
+    Args:
+        out: The experiment's folder.
+        described: ``experiment.json``.
+        records: The finished folds.
+        predictions: Of all finished folds.
+        audio: Put the recordings of the worst errors into the page.
+        figures: Folder for pictures as SVG and PDF and tables as CSV and LaTeX; None writes none.
+    """
     seeds, folds = complete(described, records)
     records = [record for record in records if record.seed in seeds and record.fold in folds]
     identity, protocol, corpus = described["identity"], described["protocol"], described["corpus"]
-    return write_report(
-        out / REPORT,
-        [row for row in predictions if row.seed in seeds and row.fold in folds],
-        title=f"{identity['system']} on {corpus['name']}, {protocol['name']}",
-        summary=_summary(described, records),
-        curves=[curve for record in records for curve in _curves(out, record)],
-        durations=_durations(out, records),
-        fold_facts=_fold_facts(protocol, records),
-        dropped=[
+    utterances = _utterances(out, records)
+    rows = [row for row in predictions if row.seed in seeds and row.fold in folds]
+    common: dict[str, Any] = {
+        "title": f"{identity['system']} on {corpus['name']}, {protocol['name']}",
+        "summary": _summary(described, records),
+        "protocol_card": protocol["card"],
+        "split": protocol["split"],
+        "leaks": protocol["leaks"],
+        "curves": [curve for record in records for curve in _curves(out, record)],
+        "groups": {
+            by: groups
+            for by in ("sex", "age", "language")
+            if len(set((groups := groups_of(utterances, by)).values())) > 1
+        },
+        "embeddings": _embeddings(out, records),
+        "sounds": {u.id: _sound(u) for u in utterances if u.path.is_file()},
+        "audio": audio,
+        "fold_facts": _fold_facts(protocol, records),
+        "dropped": [
             *protocol["dropped"],
             *sorted({f"{name}: {why}" for r in records for name, why in r.dropped.items()}),
         ],
-        duplicates=corpus["duplicates"],
-        notes=_notes(described, len(folds), seeds),
-        settings={
+        "duplicates": corpus["duplicates"],
+        "audit": corpus["problems"],
+        "settings": {
             "system": identity["system"],
             **identity["config"],
             "trainer": identity["settings"],
             "set by hand": identity["set"] or "nothing",
         },
-        environment={
+        "environment": {
             **described["environment"],
             "serkit": described["serkit"],
             "git": described["git"],
             "date": described["date"],
         },
-        command=" ".join(described["command"]),
-        predictions_file=PREDICTIONS,
+        "command": " ".join(described["command"]),
+        "predictions_file": PREDICTIONS,
+        "figures_folder": figures,
+    }
+    notes = _notes(described, len(folds), seeds)
+    if protocol["task"] == "affect":
+        return write_affect_report(out / REPORT, rows, notes=notes, **common)
+    return write_report(
+        out / REPORT,
+        rows,
+        notes=[*notes, *doubts(rows)],
+        durations=_durations(out, records),
+        development=_development(out, records),
+        **common,
     )
 
 
@@ -108,7 +154,6 @@ def _notes(described: Mapping[str, Any], num_folds: int, seeds: set[int]) -> lis
     unfinished = sorted(set(described["seeds"]) - seeds)
     if unfinished:
         notes.append(f"Seeds not finished and left out: {', '.join(map(str, unfinished))}.")
-    notes += described["corpus"]["problems"]
     return notes
 
 
@@ -127,6 +172,61 @@ def _durations(out: Path, records: Sequence[FoldRecord]) -> dict[str, float]:
         path = fold_folder(out, record.seed, record.fold) / DURATIONS
         found.update(json.loads(path.read_text(encoding="utf-8")))
     return found
+
+
+def _utterances(out: Path, records: Sequence[FoldRecord]) -> list[Utterance]:
+    """The test utterances, as far as the folds say who and where they are."""
+    found: dict[str, Utterance] = {}
+    for record in records:
+        path = fold_folder(out, record.seed, record.fold) / FACTS
+        if path.is_file():
+            for name, facts in json.loads(path.read_text(encoding="utf-8")).items():
+                found[name] = Utterance(
+                    id=name,
+                    path=Path(facts["path"]),
+                    start=facts["start"],
+                    end=facts["end"],
+                    sex=facts["sex"],
+                    age=facts["age"],
+                    language=facts["language"],
+                )
+    return list(found.values())
+
+
+def _embeddings(out: Path, records: Sequence[FoldRecord]) -> dict[str, list[float]]:
+    """The vectors of one seed's test utterances, each from the system of its fold."""
+    found: dict[str, list[float]] = {}
+    first = min(record.seed for record in records)
+    for record in records:
+        folder = fold_folder(out, record.seed, record.fold)
+        path = folder / EMBEDDINGS
+        if record.seed == first and path.is_file() and (folder / FACTS).is_file():
+            names = json.loads((folder / FACTS).read_text(encoding="utf-8"))
+            vectors = load_file(path)["embedding"].tolist()
+            found.update(zip(names, vectors, strict=True))
+    return found
+
+
+def _sound(utterance: Utterance) -> Callable[[], bytes]:
+    """What reads and encodes a recording when the page wants it."""
+
+    def encoded() -> bytes:
+        waveform = audio_room.read(
+            utterance.path, start=utterance.start, end=utterance.end, sample_rate=SOUND_RATE
+        )
+        file = io.BytesIO()
+        soundfile.write(file, waveform, SOUND_RATE, format="FLAC", subtype="PCM_16")
+        return file.getvalue()
+
+    return encoded
+
+
+def _development(out: Path, records: Sequence[FoldRecord]) -> list[Prediction]:
+    """Answers to the development sides, when every fold kept them."""
+    paths = [fold_folder(out, r.seed, r.fold) / DEVELOPMENT for r in records]
+    if not all(path.is_file() for path in paths):
+        return []
+    return [row for path in paths for row in read_predictions(path)]
 
 
 def _fold_facts(

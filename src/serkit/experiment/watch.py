@@ -43,7 +43,7 @@ class Watch:
     def epoch_ends(self, record: Epoch) -> None:
         """An epoch was trained and scored."""
 
-    def fold_ends(self, *, seed: int, fold: str, uar: float, seconds: float) -> None:
+    def fold_ends(self, *, seed: int, fold: str, figure: str, value: float, seconds: float) -> None:
         """A fold's predictions are on disk."""
 
     def say(self, text: str) -> None:
@@ -98,7 +98,7 @@ class ConsoleWatch(Watch):
         elif time.monotonic() - self._spoken > HEARTBEAT:
             self.say(text)
 
-    def fold_ends(self, *, seed: int, fold: str, uar: float, seconds: float) -> None:
+    def fold_ends(self, *, seed: int, fold: str, figure: str, value: float, seconds: float) -> None:
         """Say how the fold went."""
         if self._bars is not None:
             if self._folds is not None:
@@ -106,7 +106,9 @@ class ConsoleWatch(Watch):
             if self._epochs is not None:
                 self._bars.remove_task(self._epochs)
                 self._epochs = None
-        self.say(f"seed {seed}, fold {fold}: UAR {uar:.3f} on its test speakers, {seconds:.0f} s")
+        self.say(
+            f"seed {seed}, fold {fold}: {figure} {value:.3f} on its test speakers, {seconds:.0f} s"
+        )
 
     def say(self, text: str) -> None:
         """Print a line above the bars."""

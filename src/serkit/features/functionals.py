@@ -11,14 +11,15 @@ from functools import cache
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
-from jaxtyping import Float, Float32
+from jaxtyping import Bool, Float, Float32
+from torch import Tensor
 
 from serkit.corpus import MissingExtraError
 
 if TYPE_CHECKING:
     from opensmile import Smile
 
-# Shapes: N samples, D functionals.
+# Shapes: B utterances, N samples, D functionals.
 
 FeatureSet = Literal["eGeMAPSv02", "ComParE_2016"]
 
@@ -154,3 +155,43 @@ def _smile(feature_set: FeatureSet) -> "Smile":
         feature_set=opensmile.FeatureSet[feature_set],
         feature_level=opensmile.FeatureLevel.Functionals,
     )
+
+
+CONSTANT = 1e-6
+"""A functional that spreads less than this share of its mean is constant to float32."""
+
+
+def spread(
+    heard: Float[Tensor, "B D"],
+) -> tuple[Float[Tensor, " D"], Float[Tensor, " D"], Bool[Tensor, " D"]]:
+    """Mean and standard deviation of each functional over utterances, and which are constant.
+
+    Values that are not finite are passed over. The scale of a constant functional is 1.
+
+    Example:
+        >>> import torch
+        >>> mean, scale, is_constant = spread(torch.tensor([[1.0, 5.0], [3.0, 5.0]]))
+        >>> mean.tolist(), scale.tolist(), is_constant.tolist()
+        ([2.0, 5.0], [1.0, 1.0], [False, True])
+    """
+    values = heard.double()
+    finite = values.isfinite()
+    count = finite.sum(0).clamp(min=1)
+    mean = values.masked_fill(~finite, 0.0).sum(0) / count
+    centred = (values - mean).masked_fill(~finite, 0.0)
+    scale = (centred.square().sum(0) / count).sqrt()
+    is_constant = scale <= CONSTANT * mean.abs()
+    return mean, scale.masked_fill(is_constant, 1.0), is_constant
+
+
+def standardised(
+    heard: Float[Tensor, "B D"], mean: Float[Tensor, " D"], scale: Float[Tensor, " D"]
+) -> Float[Tensor, "B D"]:
+    """In units of the training side's spread; a value that is not finite counts as average.
+
+    Example:
+        >>> import torch
+        >>> standardised(torch.tensor([[4.0, torch.nan]]), torch.ones(2), torch.tensor([3.0, 1.0]))
+        tensor([[1., 0.]])
+    """
+    return ((heard - mean) / scale).nan_to_num(nan=0.0, posinf=0.0, neginf=0.0)

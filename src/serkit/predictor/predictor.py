@@ -15,7 +15,7 @@ from jaxtyping import Float32, Float64
 
 from serkit import audio
 from serkit.corpus.utterance import Rating, Seconds
-from serkit.systems import System
+from serkit.systems import System, answers, names
 from serkit.trainer import checkpoint
 
 Waveform = Float32[np.ndarray, " _"]
@@ -82,14 +82,19 @@ class Predictor:
     """
 
     systems: tuple[System, ...]
-    """In evaluation mode, with equal emotions and sample rate."""
+    """In evaluation mode, with equal tasks, names and sample rate."""
     rater: str
     """Who the ratings are by."""
 
     @property
     def emotions(self) -> tuple[str, ...]:
-        """Labels of the ratings, in the order of their probabilities."""
-        return tuple(self.systems[0].config.emotions)
+        """Labels of the ratings, in the order of their probabilities; none for affect."""
+        return names(self.systems[0]) if self.systems[0].task == "emotion" else ()
+
+    @property
+    def affect(self) -> tuple[str, ...]:
+        """Dimensions of affect in the ratings; none for emotions."""
+        return names(self.systems[0]) if self.systems[0].task == "affect" else ()
 
     @property
     def sample_rate(self) -> int:
@@ -139,7 +144,7 @@ class Predictor:
                 )
             waveform = audio.read(path, start=start, end=end, sample_rate=self.sample_rate)
         self._check(path, waveform)
-        return self._rating(path, self.posterior([waveform])[0])
+        return self._rating(path, self.answers([waveform])[0])
 
     def predict_all(
         self,
@@ -171,9 +176,12 @@ class Predictor:
             raise ValueError(f"batch={batch} must be 1 or more")
         return self._outcomes(iter(paths), batch, progress)
 
-    def posterior(self, waveforms: Sequence[Waveform]) -> Float64[np.ndarray, "B C"]:
-        """Probabilities of waveforms at ``self.sample_rate``; several systems are averaged."""
-        each = [system.posterior(waveforms).double().cpu().numpy() for system in self.systems]
+    def answers(self, waveforms: Sequence[Waveform]) -> Float64[np.ndarray, "B _"]:
+        """Probabilities, or values of affect, of waveforms at ``self.sample_rate``.
+
+        In the order of ``emotions`` or of ``affect``; several systems are averaged.
+        """
+        each = [answers(system, waveforms).double().cpu().numpy() for system in self.systems]
         return np.mean(each, axis=0)
 
     def _outcomes(
@@ -232,16 +240,16 @@ class Predictor:
     def _rate_batch(self, heard: Sequence["_Heard"]) -> list[Outcome]:
         """Outcomes of recordings rated together; alone when one of them spoils the batch."""
         try:
-            posteriors = self.posterior([one.waveform for one in heard])
+            found = self.answers([one.waveform for one in heard])
         except (RuntimeError, ValueError, MemoryError) as error:
             if len(heard) > 1:
                 return [outcome for one in heard for outcome in self._rate_batch([one])]
             failure = FailedRatingError(Path(heard[0].file), f"the system failed on it: {error}")
             return [self._failed(heard[0], failure)]
         outcomes: list[Outcome] = []
-        for one, probabilities in zip(heard, posteriors, strict=True):
+        for one, values in zip(heard, found, strict=True):
             try:
-                rating = self._rating(Path(one.file), probabilities)
+                rating = self._rating(Path(one.file), values)
             except FailedRatingError as error:
                 outcomes.append(self._failed(one, error))
                 continue
@@ -265,13 +273,19 @@ class Predictor:
             duration=len(one.waveform) / self.sample_rate,
         )
 
-    def _rating(self, path: Path, probabilities: Float64[np.ndarray, " C"]) -> Rating:
-        if not np.isfinite(probabilities).all():
+    def _rating(self, path: Path, values: Float64[np.ndarray, " _"]) -> Rating:
+        if not np.isfinite(values).all():
             raise FailedRatingError(
                 path, "the system answered with numbers that are not finite; train it again"
             )
-        emotion = dict(zip(self.emotions, probabilities.tolist(), strict=True))
-        return Rating(rater=self.rater, emotion=emotion)
+        if self.affect:
+            kept = np.clip(values, 0.0, 1.0)  # a rating lies on the scale
+            return Rating(
+                rater=self.rater, affect=dict(zip(self.affect, kept.tolist(), strict=True))
+            )
+        return Rating(
+            rater=self.rater, emotion=dict(zip(self.emotions, values.tolist(), strict=True))
+        )
 
     def _condition(
         self, samples: np.ndarray, start: float, end: float | None, rate: int
@@ -360,7 +374,7 @@ def load(path: str | Path, *, device: str = "cpu") -> Predictor:
     folders = _model_folders(folder)
     systems = tuple(checkpoint.load(one) for one in folders)
     for one, system in zip(folders, systems, strict=True):
-        for claim in ("emotions", "sample_rate"):
+        for claim in ("task", "emotions", "affect", "sample_rate"):
             first, this = (_claim(listener, claim) for listener in (systems[0], system))
             if first != this:
                 raise ModelError(
@@ -374,7 +388,9 @@ def load(path: str | Path, *, device: str = "cpu") -> Predictor:
 
 
 def _claim(system: System, claim: str) -> object:
-    return tuple(system.config.emotions) if claim == "emotions" else system.sample_rate
+    if claim in ("emotions", "affect"):
+        return tuple(getattr(system.config, claim, ()))
+    return getattr(system, claim)
 
 
 def _model_folders(folder: Path) -> list[Path]:

@@ -1,13 +1,13 @@
 """Published systems, one file each, behind one signature."""
 
 from collections.abc import Iterable, Sequence
-from typing import Any, ClassVar, Protocol, runtime_checkable
+from typing import Any, ClassVar, Literal, Protocol, runtime_checkable
 
 import numpy as np
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from serkit.systems import crnn, opensmile_svm
+from serkit.systems import crnn, opensmile_svm, opensmile_svr
 
 Waveform = Float[np.ndarray, " _"]
 """Mono samples at the system's rate, float32 in [-1, 1]."""
@@ -17,18 +17,22 @@ Waveform = Float[np.ndarray, " _"]
 class System(Protocol):
     """What every system offers. Each is also a ``torch.nn.Module``.
 
-    A system hears waveforms, owns its front end, and answers with one logit per emotion. What it
-    learns without a gradient (statistics of the training side, or all of a classical model) it
-    learns in ``prepare``; if it has ``objective``, the trainer then minimises that.
-    Shapes: B utterances, N samples of the longest one, C emotions.
+    A system hears waveforms, owns its front end, and answers with one logit per emotion
+    (``EmotionSystem``) or one value per dimension of affect (``AffectSystem``). What it learns
+    without a gradient (statistics of the training side, or all of a classical model) it learns in
+    ``prepare``; if it has ``objective``, the trainer then minimises that.
+    Shapes: B utterances, N samples of the longest one, C emotions, A dimensions of affect.
     """
 
     name: ClassVar[str]
     """The key in ``SYSTEMS``."""
+    task: ClassVar[Literal["emotion", "affect"]]
+    """What it answers: emotions by ``posterior``, or values of affect by ``affect``."""
     trained_by_gradient: ClassVar[bool]
     """False for classical models, which are complete after ``prepare``."""
     config: Any
-    """Frozen dataclass; has at least ``emotions`` (in the order of the logits)."""
+    """Frozen dataclass; has at least ``emotions`` (in the order of the logits) or, where affect is
+    the task, ``affect`` (its dimensions, in the order of the values)."""
     sample_rate: ClassVar[int]
     """Hz of the waveforms it hears."""
 
@@ -43,8 +47,18 @@ class System(Protocol):
         """
         ...
 
-    def prepare(self, waveforms: Iterable[Waveform], emotions: Sequence[int]) -> None:
-        """Learn from the training side whatever is not learnt by gradient."""
+    def prepare(
+        self,
+        waveforms: Iterable[Waveform],
+        targets: Any,
+        *,
+        speakers: Sequence[str | None] | None = None,
+    ) -> None:
+        """Learn from the training side whatever is not learnt by gradient.
+
+        ``targets`` are places in ``config.emotions`` or, where affect is the task, rows of its
+        values in [0, 1]. ``speakers`` let a system choose its own settings on speakers held out.
+        """
         ...
 
     def __call__(
@@ -64,13 +78,45 @@ class System(Protocol):
         """Losses by name, each a mean over the batch; the trainer minimises their sum."""
         ...
 
+
+@runtime_checkable
+class EmotionSystem(System, Protocol):
+    """A system whose task is ``"emotion"``."""
+
     def posterior(self, waveforms: Sequence[Waveform]) -> Float[Tensor, "B C"]:
         """Probabilities of whole utterances, in evaluation mode, in the order of ``emotions``."""
+        ...
+
+
+@runtime_checkable
+class AffectSystem(System, Protocol):
+    """A system whose task is ``"affect"``."""
+
+    def affect(self, waveforms: Sequence[Waveform]) -> Float[Tensor, "B A"]:
+        """Values of whole utterances, in evaluation mode, in the order of ``config.affect``.
+
+        They are on the scale of the ratings, [0, 1], but not clamped to it.
+        """
         ...
 
 
 SYSTEMS: dict[str, Any] = {
     "crnn": crnn.CRNN,
     "opensmile_svm": opensmile_svm.OpenSmileSVM,
+    "opensmile_svr": opensmile_svr.OpenSmileSVR,
 }
 """Every system the toolkit can train and load. To add one, add its file and its line."""
+
+
+def names(system: System) -> tuple[str, ...]:
+    """What a system answers, in the order of its answers: emotions, or dimensions of affect."""
+    return tuple(system.config.emotions if system.task == "emotion" else system.config.affect)
+
+
+def answers(system: System, waveforms: Sequence[Waveform]) -> Float[Tensor, "B _"]:
+    """Probabilities, or values of affect, of whole utterances, in the order of ``names``."""
+    if isinstance(system, EmotionSystem):
+        return system.posterior(waveforms)
+    if isinstance(system, AffectSystem):
+        return system.affect(waveforms)
+    raise TypeError(f"{system.name} has neither posterior() nor affect()")

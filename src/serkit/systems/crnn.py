@@ -14,7 +14,7 @@ Departures: kernel widths, sizes, summary, features and training method are not 
             and is our choice elsewhere. docs/systems/crnn.md marks each.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
 
@@ -218,6 +218,7 @@ class CRNN(nn.Module):
     """Waveform to logits, one statement per box of the network."""
 
     name: ClassVar[str] = "crnn"
+    task: ClassVar[Literal["emotion"]] = "emotion"
     trained_by_gradient: ClassVar[bool] = True
     sample_rate: ClassVar[int] = SAMPLE_RATE
     Config = Config
@@ -343,7 +344,11 @@ class CRNN(nn.Module):
 
     def head(self, summary: Float[Tensor, "B S"]) -> Float[Tensor, "B C"]:
         """Summary to logits."""
-        return self.emotion(self.dropout(self.dense_norm(self.dense(summary)).relu()))
+        return self.emotion(self.dropout(self.embedding(summary)))
+
+    def embedding(self, summary: Float[Tensor, "B S"]) -> Float[Tensor, "B E"]:
+        """Summary to the values that the last layer reads."""
+        return self.dense_norm(self.dense(summary)).relu()
 
     def objective(
         self,
@@ -365,7 +370,13 @@ class CRNN(nn.Module):
         return [(int(generator.integers(num_samples - length + 1)), length)]
 
     @torch.no_grad()
-    def prepare(self, waveforms: Iterable[Waveform], emotions: Sequence[int]) -> None:
+    def prepare(
+        self,
+        waveforms: Iterable[Waveform],
+        emotions: Sequence[int],
+        *,
+        speakers: Sequence[str | None] | None = None,
+    ) -> None:
         """Mean and deviation per plane and mel bin over all frames of the training side."""
         total = torch.zeros(self.mean.shape, dtype=torch.float64)
         squares, count = total.clone(), 0
@@ -392,7 +403,7 @@ class CRNN(nn.Module):
                 cuts = segments(len(waveform))
             pieces += [take(waveform, start, length) for start, length in cuts]
             owners += [owner] * len(cuts)
-        scores = self._softmax_of(pieces)
+        scores = self._in_batches(pieces, lambda summary: self.head(summary).softmax(1))
         if self.config.unit == "utterance":
             return scores
         owner = torch.tensor(owners)
@@ -405,12 +416,24 @@ class CRNN(nn.Module):
         )
         return joined / joined.sum(1, keepdim=True)
 
-    def _softmax_of(self, pieces: Sequence[Waveform], *, batch: int = 16) -> Float[Tensor, "B C"]:
-        """Posteriors of pieces, heard in batches of similar length and returned in their order."""
+    @torch.no_grad()
+    def embed(self, waveforms: Sequence[Waveform]) -> Float[Tensor, "B E"]:
+        """One vector per whole utterance, in evaluation mode: what the last layer reads."""
+        return self._in_batches(waveforms, self.embedding)
+
+    def _in_batches(
+        self,
+        pieces: Sequence[Waveform],
+        answer: Callable[[Float[Tensor, "B S"]], Float[Tensor, "B _"]],
+        *,
+        batch: int = 16,
+    ) -> Float[Tensor, "B _"]:
+        """Answers to pieces, heard in batches of similar length and returned in their order."""
         was_training = self.training
         self.eval()
         order = sorted(range(len(pieces)), key=lambda index: len(pieces[index]))
-        scores = torch.empty(len(pieces), len(self.config.emotions))
+        nothing = torch.zeros(0, self.dense.in_features).to(self.mean)
+        found = [answer(nothing).float().cpu()]
         for start in range(0, len(order), batch):
             chosen = order[start : start + batch]
             lengths = torch.tensor([len(pieces[index]) for index in chosen])
@@ -418,10 +441,10 @@ class CRNN(nn.Module):
             for row, index in enumerate(chosen):
                 padded[row, : len(pieces[index])] = pieces[index]
             samples = torch.from_numpy(padded).to(self.mean)
-            logits = self(samples, lengths.to(self.mean.device))
-            scores[chosen] = logits.softmax(1).to(scores)
+            hidden = self.hidden(samples, lengths.to(self.mean.device))
+            found.append(answer(self.summarise(*hidden)).float().cpu())
         self.train(was_training)
-        return scores
+        return torch.cat(found)[torch.tensor(order, dtype=torch.long).argsort()]
 
     @torch.no_grad()
     def running_posterior(

@@ -23,7 +23,13 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from serkit.features.functionals import NUM_FUNCTIONALS, FeatureSet, functionals
+from serkit.features.functionals import (
+    NUM_FUNCTIONALS,
+    FeatureSet,
+    functionals,
+    spread,
+    standardised,
+)
 
 # Shapes: B utterances, N samples of the longest, D functionals, C emotions.
 
@@ -33,9 +39,6 @@ SAMPLE_RATE = 16000  # Hz
 
 COMPLEXITY: dict[FeatureSet, float] = {"ComParE_2016": 1e-4, "eGeMAPSv02": 1e-2}
 """C where the settings name none; docs/systems/opensmile_svm.md says how it was chosen."""
-
-CONSTANT = 1e-6
-"""A functional that spreads less than this share of its mean is constant to float32."""
 
 NEVER_HEARD = -100.0
 """Decision value of an emotion without training utterances: its posterior is 0."""
@@ -86,6 +89,7 @@ class OpenSmileSVM(nn.Module):
     """
 
     name: ClassVar[str] = "opensmile_svm"
+    task: ClassVar[Literal["emotion"]] = "emotion"
     trained_by_gradient: ClassVar[bool] = False
     sample_rate: ClassVar[int] = SAMPLE_RATE
     Config = Config
@@ -126,7 +130,13 @@ class OpenSmileSVM(nn.Module):
         return [(0, num_samples)]
 
     @torch.no_grad()
-    def prepare(self, waveforms: Iterable[Waveform], emotions: Sequence[int]) -> None:
+    def prepare(
+        self,
+        waveforms: Iterable[Waveform],
+        emotions: Sequence[int],
+        *,
+        speakers: Sequence[str | None] | None = None,
+    ) -> None:
         """Learn everything: the mean and scale of the functionals, then the hyperplanes.
 
         The machine is scikit-learn's ``LinearSVC``: for each emotion against the rest, minimise
@@ -137,13 +147,14 @@ class OpenSmileSVM(nn.Module):
         Args:
             waveforms: the training side.
             emotions: index into ``config.emotions`` of each waveform.
+            speakers: not needed here.
 
         Raises:
             ValueError: fewer than two different emotions, or not one per waveform.
         """
         from sklearn.svm import LinearSVC  # half a second; only training pays for it
 
-        heard = self._functionals(waveforms).double()
+        heard = self._functionals(waveforms)
         if len(heard) != len(emotions):
             raise ValueError(f"prepare: {len(heard)} waveforms but {len(emotions)} emotions")
         present = sorted(set(emotions))
@@ -151,23 +162,19 @@ class OpenSmileSVM(nn.Module):
             named = [self.config.emotions[index] for index in present]
             raise ValueError(f"prepare: a machine separates two emotions or more, here are {named}")
 
-        finite = heard.isfinite()
-        count = finite.sum(0).clamp(min=1)
-        mean = heard.masked_fill(~finite, 0.0).sum(0) / count
-        centred = (heard - mean).masked_fill(~finite, 0.0)
-        scale = (centred.square().sum(0) / count).sqrt()
-        is_constant = scale <= CONSTANT * mean.abs()
+        mean, scale, is_constant = spread(heard)
         self.mean[:] = mean
-        self.scale[:] = scale.masked_fill(is_constant, 1.0)
+        self.scale[:] = scale
 
-        standardised = self._standardise(heard.to(self.mean)).masked_fill(is_constant, 0.0)
+        known = standardised(heard.to(self.mean), self.mean, self.scale)
+        known = known.masked_fill(is_constant, 0.0)
         machine = LinearSVC(
             C=self.config.complexity or COMPLEXITY[self.config.feature_set],
             class_weight="balanced" if self.config.class_weight == "balanced" else None,
             dual="auto",
             max_iter=20_000,
             random_state=0,
-        ).fit(standardised.double().cpu().numpy(), np.asarray(emotions))
+        ).fit(known.double().cpu().numpy(), np.asarray(emotions))
         coef, intercept = torch.tensor(machine.coef_), torch.tensor(machine.intercept_)
         if len(present) == 2:  # scikit-learn has one hyperplane then, with the second in front
             coef, intercept = torch.cat([-coef, coef]), torch.cat([-intercept, intercept])
@@ -200,8 +207,8 @@ class OpenSmileSVM(nn.Module):
 
     def _decide(self, waveforms: Iterable[Waveform]) -> Float[Tensor, "B C"]:
         """Decision values of whole utterances."""
-        standardised = self._standardise(self._functionals(waveforms).to(self.mean))
-        return standardised @ self.coef.T + self.intercept
+        heard = self._functionals(waveforms).to(self.mean)
+        return standardised(heard, self.mean, self.scale) @ self.coef.T + self.intercept
 
     def _functionals(self, waveforms: Iterable[Waveform]) -> Float[Tensor, "B D"]:
         """Functionals as openSMILE gives them."""
@@ -209,7 +216,3 @@ class OpenSmileSVM(nn.Module):
             functionals(waveform, SAMPLE_RATE, self.config.feature_set) for waveform in waveforms
         ]
         return torch.from_numpy(np.stack(rows)) if rows else torch.zeros(0, len(self.mean))
-
-    def _standardise(self, heard: Float[Tensor, "B D"]) -> Float[Tensor, "B D"]:
-        """In units of the training side's spread; a value that is not finite counts as average."""
-        return ((heard - self.mean) / self.scale).nan_to_num(nan=0.0, posinf=0.0, neginf=0.0)

@@ -112,7 +112,7 @@ def describe(system: System) -> dict[str, Any]:
     described = {
         "system": system.name,
         "config": TypeAdapter(type(system.config)).dump_python(system.config, mode="json"),
-        "emotions": list(system.config.emotions),
+        "emotions": list(getattr(system.config, "emotions", ())),
         "sample_rate": system.sample_rate,
         "front_end": system.front_end(),
     }

@@ -21,6 +21,7 @@ PASSPORT = replace(
     num_utterances=119,
     emotions={"anger": 30, "happiness": 29, "neutral": 30, "sadness": 30},
     protocols=("excerpt-5pairs",),
+    audb=None,
 )
 
 
