@@ -5,8 +5,9 @@ A table stands between two markers, and only what is between them is ever change
     <!-- results: crnn.emodb-loso.csv opensmile-svm*.emodb-loso.csv -->
     <!-- end of results -->
 
-Between ``ablation:`` and the same end stands the table of one ablation. With ``--check`` nothing is
-written, and the exit code is 1 when a table is out of date.
+Between ``ablation:`` and the same end stands the table of one ablation, after ``affect:`` tables of
+arousal, valence and dominance, and after ``cross:`` a matrix over corpora for each system. With
+``--check`` nothing is written, and the exit code is 1 when a table is out of date.
 """
 
 import argparse
@@ -14,11 +15,11 @@ import re
 import sys
 from pathlib import Path
 
-from serkit.evaluation.results import read_results, results_table
+from serkit.evaluation import affect_results_table, marked, read_results, results_table
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 BLOCK = re.compile(
-    r"(?P<begin><!-- (?P<kind>results|ablation): (?P<patterns>[^\n]+?) -->\n)"
+    r"(?P<begin><!-- (?P<kind>results|ablation|affect|cross): (?P<patterns>[^\n]+?) -->\n)"
     r".*?(?P<end><!-- end of results -->)",
     re.DOTALL,
 )
@@ -53,6 +54,57 @@ def ablation_table(path: Path) -> str:
     return "\n".join(lines)
 
 
+def cross_matrices(path: Path) -> str:
+    """UAR of every cell with its interval, one table per system: trained on row, tested on column.
+
+    Cells that are not finished are ``-``; those of one corpus, on unheard speakers, are bold.
+    """
+    found: dict[str, dict[tuple[str, str], tuple[dict[str, str], int]]] = {}
+    num_seeds = 0
+    for row in read_results(path):
+        num_seeds += row["seed"].isdecimal()
+        if row["seed"] == "pooled":
+            found.setdefault(row["system"], {})[row["train"], row["test"]] = row, num_seeds
+        if not row["seed"].isdecimal():
+            num_seeds = 0  # the rows of a cell are its seeds, then pooled, then an ensemble
+    corpora = list(
+        dict.fromkeys(name for cells in found.values() for pair in cells for name in pair)
+    )
+    parts: list[str] = []
+    for system, cells in found.items():
+        seeds = sorted({count for _, count in cells.values()})
+        told = f"seeds: {' to '.join(map(str, seeds))}"
+        if seeds[0] < 2:
+            told = "one seed: no difference in this table is a difference"
+        lines = [f"| {system}, trained on | {' | '.join(f'on {name}' for name in corpora)} |"]
+        lines.append("|" + "---|" * (len(corpora) + 1))
+        for train in corpora:
+            shown = [
+                _cell(cells[train, test][0]) if (train, test) in cells else "-" for test in corpora
+            ]
+            lines.append(f"| {train} | {' | '.join(shown)} |")
+        parts.append("\n".join([f"### {system}, from corpus to corpus ({told})", "", *lines]))
+    splits: dict[tuple[str, str], set[str]] = {}
+    for cells in found.values():
+        for pair, (row, _) in cells.items():
+            splits.setdefault(pair, set()).add(row["split"])
+    for (train, test), hashes in splits.items():
+        if len(hashes) > 1:
+            parts.append(f"The splits of {train} to {test} differ, so these may not be compared.")
+    return "\n\n".join(parts)
+
+
+def _cell(row: dict[str, str]) -> str:
+    """``0.512 ± 0.010 [0.451, 0.570]``."""
+    figure = marked(float(row["uar"]), row["absent"].split())
+    if row["uar_sd"]:
+        figure += f" ± {float(row['uar_sd']):.3f}"
+    if row["train"] == row["test"]:
+        figure = f"**{figure}**"
+    low, high = row["uar_low"], row["uar_high"]
+    return f"{figure} [{float(low):.3f}, {float(high):.3f}]" if low and high else figure
+
+
 def table(kind: str, patterns: str, results: Path) -> str:
     """The tables of all files in ``results`` that match one of the patterns."""
     matching = [path for pattern in patterns.split() for path in sorted(results.glob(pattern))]
@@ -61,6 +113,10 @@ def table(kind: str, patterns: str, results: Path) -> str:
         return f"*No rows yet: nothing in results/ matches `{patterns}`.*"
     if kind == "ablation":
         return "\n\n".join(ablation_table(path) for path in paths)
+    if kind == "cross":
+        return "\n\n".join(cross_matrices(path) for path in paths)
+    if kind == "affect":
+        return affect_results_table(paths).strip()
     return results_table(paths).strip()
 
 

@@ -65,7 +65,8 @@ def test_help_imports_nothing_heavy() -> None:
         [sys.executable, "-c", program], capture_output=True, text=True, check=True
     )
     assert done.stdout.strip().endswith("[]")
-    for command in ("corpora", "audit", "train", "evaluate", "predict", "report", "doctor", "demo"):
+    commands = ("corpora", "audit", "train", "evaluate", "cross", "predict", "report", "doctor")
+    for command in (*commands, "demo"):
         assert command in done.stdout
 
 
@@ -246,6 +247,127 @@ def test_train_prints_a_table_and_names_its_files(run: Path, root: Path) -> None
         rows = list(csv.DictReader(file))
     assert [row["seed"] for row in rows] == ["0", "pooled"]
     assert {row["recipe"] for row in rows} == {"none+set"}
+
+
+def own_table(root: Path, path: Path, *, affect: bool = False, turned: bool = False) -> Path:
+    """The tones as a table of one's own, with German labels."""
+    german = {"anger": "Wut", "sadness": "Trauer"}
+    other = {"anger": "Trauer", "sadness": "Wut"}
+    lines = ["file,speaker,emotion" + (",arousal,valence" if affect else "")]
+    for utterance in synthetic.read(root).utterances:
+        emotion = utterance.emotion() or ""
+        said = (other if turned else german)[emotion]
+        values = {"anger": ",6.5,2", "sadness": ",1.5,3"}[emotion] if affect else ""
+        lines.append(f"{utterance.path.resolve()},{utterance.speaker},{said}{values}")
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return path
+
+
+GERMAN = ("--alias", "Wut=anger", "--alias", "Trauer=sadness")
+
+
+def test_labels_of_ones_own_are_explained_on_the_command_line(root: Path, tmp_path: Path) -> None:
+    table = own_table(root, tmp_path / "mine.csv")
+    refused = serkit("train", "crnn", "--corpus", f"mine={table}", "--out", tmp_path / "no")
+    assert refused.exit_code != 0
+    assert "alias" in refused.output
+    words = ["--set", "feature_set=eGeMAPSv02", "--folds", "synthetic/s1"]
+    done = serkit(
+        *("train", "opensmile-svm", "--corpus", f"mine={table}", *GERMAN, *words),
+        *("--out", tmp_path / "out"),
+    )
+    assert done.exit_code == 0, done.output
+    assert "sadness" in done.stdout
+    wrong = serkit("train", "opensmile_svm", "--corpus", f"mine={table}", "--alias", "Wut")
+    assert wrong.exit_code == 2
+    assert "--alias takes LABEL=EMOTION, such as Wut=anger; got 'Wut'" in wrong.output
+
+
+def test_affect_goes_from_a_table_to_a_prediction(root: Path, tmp_path: Path) -> None:
+    table = own_table(root, tmp_path / "mine.csv", affect=True)
+    own = ("--corpus", f"mine={table}", *GERMAN)
+    out = tmp_path / "out"
+    done = serkit(
+        *("train", "opensmile_svr", *own, "--scale", "1,7", "--protocol", "kfold-3"),
+        *("--set", "feature_set=eGeMAPSv02", "--out", out),
+    )
+    assert done.exit_code == 0, done.output
+    for word in ("CCC, mean", "ccc arousal", "rmse valence", "3 speakers, no interval"):
+        assert word in done.stdout
+    again = serkit("evaluate", out)
+    assert again.exit_code == 0, again.output
+    assert "CCC, mean" in again.stdout
+    page = (out / "report.html").read_text(encoding="utf-8")
+    assert "arousal" in page
+    recording = synthetic.read(root).utterances[0].path
+    rated = serkit("predict", recording, "--model", out, "--format", "csv")
+    assert rated.exit_code == 0, rated.output
+    (row,) = csv.DictReader(rated.stdout.splitlines())
+    assert row["emotion"] == ""
+    assert 0.6 < float(row["arousal"]) <= 1
+    shown = serkit("predict", recording, "--model", out)
+    assert "arousal" in shown.stdout
+    plain = json.loads(serkit("predict", recording, "--model", out, "--format", "json").stdout)
+    assert plain[0]["affect"]["arousal"] == float(row["arousal"])
+    backwards = serkit("train", "opensmile_svr", *own, "--scale", "7,1")
+    assert backwards.exit_code == 2
+    assert "lower value first" in backwards.output
+
+
+def test_a_leak_is_allowed_only_by_its_name(root: Path, tmp_path: Path) -> None:
+    lines = own_table(root, tmp_path / "mine.csv").read_text(encoding="utf-8").splitlines()
+    rows = [line.split(",") for line in lines[1:]]
+    splits = [
+        ",".join([*row, "test" if row[1].endswith(("s1", "s2")) and number % 2 else "train"])
+        for number, row in enumerate(rows)
+    ]
+    table = tmp_path / "leaking.csv"
+    table.write_text("\n".join([lines[0] + ",split", *splits, *splits[:1]]) + "\n")
+    copy = tmp_path / "copy.wav"
+    shutil.copy(rows[0][0], copy)
+    content = table.read_text().splitlines()[:-1]
+    content.append(f"{copy},{rows[0][1]},{rows[0][2]},test")
+    table.write_text("\n".join(content) + "\n")
+    words = [
+        *("train", "opensmile_svm", "--corpus", f"mine={table}", *GERMAN, "--protocol", "split"),
+        *("--set", "feature_set=eGeMAPSv02", "--out", tmp_path / "out"),
+    ]
+    stopped = serkit(*words)
+    assert stopped.exit_code == 1
+    assert "--allow-leak equal-audio" in stopped.output
+    done = serkit(*words, "--allow-leak", "equal-audio")
+    assert done.exit_code == 0, done.output
+    assert "LEAK ALLOWED: LEAK (equal-audio)" in done.stdout
+    assert "leaks allowed: equal-audio" in (tmp_path / "out" / "results.csv").read_text()
+    assert "LEAK (equal-audio)" in (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
+
+
+def test_a_matrix_across_corpora_is_printed_and_drawn(root: Path, tmp_path: Path) -> None:
+    four = ("anger", "happiness", "neutral", "sadness")
+    tables: list[str] = []
+    for number, name in enumerate(("one", "two")):
+        tones = synthetic.write(
+            tmp_path / name, num_speakers=3, emotions=four, takes=1, seconds=0.3, seed=number
+        )
+        lines = ["file,speaker,emotion"]
+        lines += [f"{u.path},{u.speaker},{u.emotion()}" for u in synthetic.read(tones).utterances]
+        (tmp_path / f"{name}.csv").write_text("\n".join(lines) + "\n")
+        tables.append(f"{name}={tmp_path / name}.csv")
+    words = ("cross", "--systems", "opensmile-svm", "--corpora", ",".join(tables))
+    quick = ("--set", "opensmile-svm.feature_set=eGeMAPSv02", "--out", tmp_path / "out")
+    done = serkit(*words, *quick)
+    assert done.exit_code == 0, done.output
+    assert "trained on the row, tested on the column" in done.stdout
+    for name in ("cross.csv", "cross.predictions.csv.gz", "cross.svg", "cross.pdf"):
+        assert (tmp_path / "out" / name).is_file(), name
+    for wrong, said in (
+        (("--set", "size=small"), "say whose setting it is"),
+        (("--protocols", "three=loso"), "one of one, two"),
+        (("--label-map", "five"), "no label map 'five'"),
+    ):
+        refused = serkit(*words, *wrong)
+        assert refused.exit_code != 0
+        assert said in refused.output
 
 
 def test_settings_are_listed() -> None:
@@ -547,6 +669,18 @@ def test_a_report_is_written_anew(run: Path) -> None:
     page = (run / "report.html").read_text(encoding="utf-8")
     assert "Settings were changed by hand (" in page
     assert "size=small" in page
+
+
+def test_a_report_without_recordings_and_with_figures_for_a_paper(
+    run: Path, tmp_path: Path
+) -> None:
+    with_audio = (run / "report.html").read_text(encoding="utf-8")
+    assert "<audio" in with_audio
+    done = serkit("report", run, "--no-audio", "--figures", tmp_path / "figures")
+    assert done.exit_code == 0, done.output
+    assert "<audio" not in (run / "report.html").read_text(encoding="utf-8")
+    endings = {path.suffix for path in (tmp_path / "figures").rglob("*")}
+    assert endings >= {".svg", ".pdf", ".csv", ".tex"}
 
 
 def test_doctor_tries_what_is_needed() -> None:

@@ -97,6 +97,11 @@ def test_every_system_has_a_page_and_a_header() -> None:
             assert heading in source.split('"""')[1], (name, heading)
 
 
+def plain(name: str) -> str:
+    """Letters and digits: ``msp-podcast`` and ``msp_podcast`` are one name."""
+    return re.sub(r"[^a-z0-9]", "", name)
+
+
 def test_every_corpus_reader_has_its_line() -> None:
     from serkit.corpus import CORPORA
 
@@ -107,14 +112,14 @@ def test_every_corpus_reader_has_its_line() -> None:
         for source in [path / "__init__.py" if path.is_dir() else path.with_suffix(".py")]
         if re.search(r"^PASSPORT\b", source.read_text(encoding="utf-8"), re.MULTILINE)
     }
-    assert readers == set(CORPORA)
+    assert {plain(name) for name in readers} == {plain(name) for name in CORPORA}
 
 
 def test_a_name_in_the_dict_is_the_name_of_its_file() -> None:
     from serkit.corpus import CORPORA
 
     for name, reader in CORPORA.items():
-        assert reader.__name__ == f"serkit.corpus.{name}"
+        assert plain(reader.__name__.removeprefix("serkit.corpus.")) == plain(name)
         assert reader.PASSPORT.name == name
 
 

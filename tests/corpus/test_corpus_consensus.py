@@ -214,6 +214,8 @@ def test_labels_are_those_of_the_rater_chosen(three: Corpus):
 
 def test_a_protocol_cuts_by_the_rater_chosen(three: Corpus):
     cut = protocol("loso", three.rated_by("anna"))
+    assert cut.labelled.endswith("; labels by anna")
+    assert "labels by" not in protocol("loso", three).labelled
     assert sorted(fold.test[0].emotion() or "" for fold in cut.folds) == ["anger", "fear", "fear"]
 
 

@@ -87,7 +87,7 @@ def test_a_folder_without_recordings_is_reported_with_the_layouts(tmp_path: Path
 
 def test_a_name_of_no_corpus_without_a_path_is_answered_with_the_known_ones():
     with pytest.raises(
-        MissingCorpusError, match=r"'emodbb' is no known corpus \(emodb, .*did you mean"
+        MissingCorpusError, match=r"'emodbb' is no known corpus \(.*emodb, .*did you mean emodb"
     ):
         load("emodbb")
     with pytest.raises(ValueError, match="'a/b' is no name for a corpus"):

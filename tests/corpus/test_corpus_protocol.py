@@ -406,6 +406,15 @@ def test_the_default_is_the_corpus_own_or_depends_on_the_number_of_speakers(
     assert found == ["emodb-loso", "ravdess-6fold", "loso", "kfold-5", "kfold-5"]
 
 
+def test_two_speakers_who_cannot_be_kept_apart_are_cut_by_their_sentences(
+    make_corpus: Callable[..., Corpus],
+):
+    two = make_corpus([(s, e) for s in "ab" for e in ("anger", "sadness")])
+    assert default_protocol(two) == "loso"  # which says that it takes three
+    said = tuple(replace(u, sentence=str(n)) for n, u in enumerate(two.utterances))
+    assert default_protocol(replace(two, utterances=said)) == "text-kfold-5"
+
+
 def test_an_unknown_protocol_is_answered_with_the_known_ones(all_emodb: Corpus):
     with pytest.raises(
         ProtocolError, match=r"no protocol 'emodb-los'; for emodb there are emodb-loso"

@@ -47,6 +47,7 @@ class FakeSystem(nn.Module):
     """Answers with numbers that anybody can compute from the waveform; remembers its batches."""
 
     name: ClassVar[str] = "fake"
+    task: ClassVar[str] = "emotion"
     trained_by_gradient: ClassVar[bool] = False
     sample_rate: ClassVar[int] = 16000
 
@@ -62,7 +63,7 @@ class FakeSystem(nn.Module):
     def cuts(self, num_samples: int, generator: np.random.Generator) -> list[tuple[int, int]]:
         return [(0, num_samples)]
 
-    def prepare(self, waveforms: Any, emotions: Any) -> None:
+    def prepare(self, waveforms: Any, targets: Any, *, speakers: Any = None) -> None:
         return None
 
     def objective(self, logits: Tensor, emotion: Tensor, **_: Any) -> dict[str, Tensor]:

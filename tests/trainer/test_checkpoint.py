@@ -167,6 +167,7 @@ def test_tensors_of_another_name_or_size_are_named(
 def test_what_is_not_a_module_cannot_be_saved(tmp_path: Path) -> None:
     class Wordless:
         name = "wordless"
+        task = "emotion"
         trained_by_gradient = False
         sample_rate = 16000
         config = Config(emotions=("a", "b"))

@@ -215,6 +215,8 @@ def protocol(
     cut = cutter(kept) if cutter is not None else _named(content, kept)
     if mapping is not None and label_map != content["label_map"]:
         cut = replace(cut, name=f"{cut.name}/{label_map}")
+    if corpus.rater is not None:  # a choice of labels is seen beside every number
+        cut = replace(cut, labelled=f"{cut.labelled}; labels by {corpus.rater}")
     return cut if kept.task == own else replace(cut, name=f"{cut.name}/{kept.task}")
 
 
@@ -338,7 +340,8 @@ def protocol_names(corpus: Corpus) -> tuple[str, ...]:
 def default_protocol(corpus: Corpus) -> str:
     """The protocol used when nobody names one.
 
-    The first of the corpus's own; for own data ``loso`` with up to six speakers, else ``kfold-5``.
+    The first of the corpus's own; for own data ``loso`` with up to six speakers, else ``kfold-5``;
+    with two speakers or one, who cannot be kept apart, ``text-kfold-5`` where sentences are known.
 
     Example:
         >>> from serkit.corpus import load
@@ -348,6 +351,8 @@ def default_protocol(corpus: Corpus) -> str:
     if corpus.passport is not None and corpus.passport.protocols:
         return corpus.passport.protocols[0]
     known = all(utterance.speaker is not None for utterance in corpus.utterances)
+    if known and len(corpus.speakers) < 3 and all(u.sentence for u in corpus.utterances):
+        return "text-kfold-5"
     return "loso" if known and len(corpus.speakers) <= LOSO_AT_MOST else "kfold-5"
 
 
