@@ -327,6 +327,47 @@ def test_affect_goes_through_an_experiment_as_emotions_do(tones: Corpus, tmp_pat
     assert rating.affect["arousal"] == pytest.approx(rows[0].predicted["arousal"], abs=0.01)
 
 
+def test_a_dimension_that_not_everybody_was_rated_on_is_left_out_and_named(
+    tones: Corpus, tmp_path: Path
+) -> None:
+    pytest.importorskip("opensmile")
+    corpus = rated(tones)
+    first, *others = corpus.utterances
+    poor = replace(first, ratings=(Rating(rater="consensus", affect={"arousal": 0.9}),))
+    corpus = replace(corpus, utterances=(poor, *others))
+    said: list[str] = []
+
+    class Hearing(Watch):
+        def say(self, text: str) -> None:
+            said.append(text)
+
+    finished = Experiment(
+        system="opensmile_svr",
+        corpus=corpus,
+        protocol=protocol("loso", corpus, task="affect"),
+        out=tmp_path / "out",
+        system_settings={"feature_set": "eGeMAPSv02"},
+    ).run(watch=Hearing())
+    line = "valence is left out: 11 of 12 utterances were rated on it."
+    assert line in said
+    assert finished.report is not None
+    assert line in finished.report.read_text()
+    assert list(finished.predictions[0].predicted) == ["arousal"]
+
+
+def test_an_emotion_that_a_fold_cannot_learn_is_named(experiment: Make, tones: Corpus) -> None:
+    cut = protocol("loso", tones)
+    fold = cut.folds[0]
+    poor = replace(
+        fold,
+        train=tuple(u for u in fold.train if u.emotion() == "anger"),
+        development=tuple(u for u in fold.development if u.emotion() == "anger"),
+    )
+    made = experiment(protocol=replace(cut, folds=(poor, *cut.folds[1:])))
+    (line,) = made.task.remarks(made.protocol)
+    assert line == "Fold s1 has no sadness to learn from, so it cannot hear it."
+
+
 def test_a_system_is_not_run_on_a_protocol_of_another_task(tones: Corpus, tmp_path: Path) -> None:
     made = Experiment(
         system="opensmile_svr", corpus=tones, protocol=protocol("loso", tones), out=tmp_path

@@ -5,7 +5,14 @@ from typing import Annotated
 
 import typer
 
-from serkit.cli.shell import misunderstood, new_console, new_table, read_corpus, whole_numbers
+from serkit.cli.shell import (
+    AllowLeakOption,
+    misunderstood,
+    new_console,
+    new_table,
+    read_corpus,
+    whole_numbers,
+)
 from serkit.cli.show import show_written
 
 
@@ -44,6 +51,7 @@ def cross(
             help="Try a setting of a system or of its trainer; may be repeated. Marks the run.",
         ),
     ] = None,
+    allow_leak: AllowLeakOption = None,
 ) -> None:
     """Train each system on each corpus and test it on each: a table and a heat map.
 
@@ -87,6 +95,7 @@ def cross(
         system_settings={name: found.system_settings for name, found in resolved.items()},
         settings={name: found.settings for name, found in resolved.items()},
         changed=tuple(set_ or ()),
+        allow_leaks=tuple(allow_leak or ()),
     )
     with console_watch().shown() as watch:
         cells = study.run(watch=watch)

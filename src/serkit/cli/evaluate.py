@@ -11,6 +11,7 @@ import typer
 
 from serkit.cli.shell import (
     AliasOption,
+    AllowLeakOption,
     RaterOption,
     ScaleOption,
     SpeakerOption,
@@ -79,6 +80,7 @@ def evaluate(
     speaker_pattern: SpeakerOption = None,
     alias: AliasOption = None,
     rater: RaterOption = None,
+    allow_leak: AllowLeakOption = None,
 ) -> None:
     """Score a run or anybody's predictions, or judge a model on a corpus."""
     console = new_console()
@@ -88,10 +90,14 @@ def evaluate(
             f"{'--protocol' if protocol else '--missing'} is for a foreign table of predictions: "
             "serkit evaluate theirs.csv --corpus NAME=PATH --protocol NAME."
         )
+    if not foreign and allow_leak:
+        misunderstood("--allow-leak is for the protocol of a foreign table; a run knows its own.")
     if corpus is None and (alias or rater or scale or speaker_pattern):
         misunderstood(
             "--alias, --rater, --scale and --speaker-pattern are about a corpus: give --corpus."
         )
+    if output is not None and output.exists() and target.exists() and output.samefile(target):
+        misunderstood(f"--output {output} is what is to be scored; choose another name.")
     if output is not None and not output.name.endswith((".csv", ".csv.gz")):
         misunderstood(f"--output takes a .csv or .csv.gz, not {output}.")
     if report is not None and report.suffix.lower() not in (".html", ".htm"):
@@ -105,7 +111,8 @@ def evaluate(
         )
         if foreign:
             meanings = dict(word.split("=", 1) for word in alias or ())
-            reader = _Reader(read, _cut(read, protocol), meanings, missing)
+            cut, leaks = _cut(read, protocol, allow_leak or ())
+            reader = _Reader(read, cut, leaks, meanings, missing)
             answers = reader.read(target)
             if against is not None and against.is_file() and not _is_own(against):
                 other = reader.read(against)
@@ -131,6 +138,7 @@ class _Answers:
     split: str = ""
     """``Protocol.split`` of its folds, where it is known."""
     protocol: "Protocol | None" = None
+    leaks: tuple[str, ...] = ()
 
     @property
     def is_affect(self) -> bool:
@@ -143,6 +151,7 @@ class _Reader:
 
     corpus: "Corpus"
     protocol: "Protocol"
+    leaks: tuple[str, ...]
     aliases: dict[str, str]
     missing: Literal["refuse", "wrong"]
 
@@ -154,22 +163,25 @@ class _Reader:
             rows=rival.predictions,
             title=f"{path}, {self.corpus.name}, {self.protocol.name}",
             notes=(
+                *self.leaks,
                 *(f"{path}: {note}" for note in rival.notes),
                 *(() if rival.has_probabilities else (f"{path}: {UNCALIBRATED}",)),
                 self.protocol.labelled,
             ),
             split=self.protocol.split,
             protocol=self.protocol,
+            leaks=self.leaks,
         )
 
 
-def _cut(corpus: "Corpus", name: str | None) -> "Protocol":
-    """The protocol, once it is known to keep what it claims."""
+def _cut(
+    corpus: "Corpus", name: str | None, allow: Sequence[str]
+) -> "tuple[Protocol, tuple[str, ...]]":
+    """The protocol, once it is known to keep what it claims, and the leaks allowed."""
     from serkit.corpus import check, default_protocol, protocol
 
     cut = protocol(name or default_protocol(corpus), corpus)
-    _ = check(cut, audio=False)  # of names only: nothing is trained here
-    return cut
+    return cut, check(cut, audio=False, allow=allow)  # of names only: nothing is trained here
 
 
 def predictions_of(target: Path) -> "list[Any]":
@@ -272,8 +284,7 @@ def _check_split(one: _Answers, other: _Answers) -> None:
 
 
 def _compare(console: "Console", one: _Answers, other: _Answers) -> None:
-    from serkit.evaluation import compare_predictions
-    from serkit.evaluation.affect import compare_affect
+    from serkit.evaluation import compare_affect, compare_predictions, mcnemar
 
     first: Any = one.rows
     second: Any = other.rows
@@ -284,6 +295,8 @@ def _compare(console: "Console", one: _Answers, other: _Answers) -> None:
     console.print(
         f"{figure}, {one.title} minus {other.title}: {difference}", markup=False, soft_wrap=True
     )
+    for found in [] if one.is_affect else mcnemar(first, second):
+        console.print(f"{found} (as if utterances were independent, which they are not)")
 
 
 def _write(console: "Console", answers: _Answers, output: Path | None, report: Path | None) -> None:
@@ -294,7 +307,8 @@ def _write(console: "Console", answers: _Answers, output: Path | None, report: P
     from serkit.evaluation.page import protocol_card
 
     if report is not None and output is None:
-        output = report.with_suffix(".csv")  # a page without its numbers cannot be checked
+        # a page without its numbers cannot be checked
+        output = report.with_name(f"{report.stem}.predictions.csv")
     rows: Any = answers.rows
     if output is not None:
         writer = write_affect_predictions if answers.is_affect else write_predictions
@@ -314,6 +328,7 @@ def _write(console: "Console", answers: _Answers, output: Path | None, report: P
             summary=summary,
             protocol_card=protocol_card(cut) if cut is not None else None,
             split=answers.split,
+            leaks=answers.leaks,
             dropped=cut.dropped if cut is not None else (),
             notes=answers.notes,
             predictions_file=Path(os.path.relpath(output, report.parent)).as_posix(),
@@ -321,20 +336,27 @@ def _write(console: "Console", answers: _Answers, output: Path | None, report: P
     show_written(console, {"predictions": output, "report": report})
 
 
-def _judge(console: "Console", model: Path, corpus: "Corpus") -> "list[Prediction]":
+def _judge(
+    console: "Console", model: Path, corpus: "Corpus"
+) -> "list[Prediction] | list[AffectPrediction]":
     """A model's answers to all speakers of a corpus that it has not heard."""
-    from serkit.evaluation import Prediction
+    from serkit.evaluation import AffectPrediction, Prediction
     from serkit.experiment import ExperimentError, Waveforms
     from serkit.predictor import load
 
     listener = load(model)
     heard = _heard_speakers(model)
-    known = [u for u in corpus.utterances if u.emotion() in listener.emotions]
+    known = [
+        u
+        for u in corpus.utterances
+        if u.emotion() in listener.emotions
+        or (listener.affect and set(listener.affect) <= set(u.affect()))
+    ]
     unheard = [u for u in known if _person(u.speaker) not in heard]
     if len(known) < len(corpus.utterances):
         console.print(
-            f"{len(corpus.utterances) - len(known)} utterances have another emotion than "
-            f"{', '.join(listener.emotions)}, and are left out"
+            f"{len(corpus.utterances) - len(known)} utterances are not rated as "
+            f"{' or '.join(listener.emotions) or ' and '.join(listener.affect)}, and are left out"
         )
     if len(unheard) < len(known):
         console.print(
@@ -354,10 +376,23 @@ def _judge(console: "Console", model: Path, corpus: "Corpus") -> "list[Predictio
     kept = waveforms.kept(unheard)
     if not kept:
         raise ExperimentError(
-            f"{corpus.name} has no utterance to judge {model} on: none with one of its emotions "
-            "by a speaker it has not heard."
+            f"{corpus.name} has no utterance to judge {model} on: none rated as "
+            f"{' or '.join(listener.emotions) or ' and '.join(listener.affect)} by a speaker it "
+            "has not heard."
         )
-    posteriors = listener.answers(waveforms.of(kept))
+    answers = listener.answers(waveforms.of(kept))
+    if listener.affect:
+        return [
+            AffectPrediction.of(
+                seed=0,
+                fold="all",
+                file=utterance.id,
+                speaker=utterance.speaker,
+                reference={name: utterance.affect()[name] for name in listener.affect},
+                predicted=dict(zip(listener.affect, row.tolist(), strict=True)),
+            )
+            for utterance, row in zip(kept, answers, strict=True)
+        ]
     return [
         Prediction.of(
             seed=0,
@@ -368,7 +403,7 @@ def _judge(console: "Console", model: Path, corpus: "Corpus") -> "list[Predictio
             emotions=listener.emotions,
             probabilities=row,
         )
-        for utterance, row in zip(kept, posteriors, strict=True)
+        for utterance, row in zip(kept, answers, strict=True)
     ]
 
 

@@ -174,6 +174,14 @@ RaterOption = Annotated[
         "--rater", metavar="NAME", help="Whose ratings to go by, such as intended or voice_vote."
     ),
 ]
+AllowLeakOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--allow-leak",
+        metavar="KIND",
+        help="Go on with this kind of leak; may be repeated. Every table and figure says so.",
+    ),
+]
 ModelOption = Annotated[
     Path | None,
     typer.Option(

@@ -101,6 +101,7 @@ def _show_figures(console: "Console", scores: "Scores | AffectScores", *, title:
     table = new_table("figure", *columns, numbers=3)
     for metric, figure in scores.figures.items():
         name = NAMES.get(metric, metric.replace("_", " "))
+        name += " (scale 0 to 1)" if metric.startswith("rmse") else ""
         table.add_row(name, figure.text, figure.interval.text, figure.fold_text)
     console.print(table)
 

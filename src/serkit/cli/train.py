@@ -8,6 +8,7 @@ import typer
 from serkit.cli.shell import (
     SMALL,
     AliasOption,
+    AllowLeakOption,
     CorpusOption,
     ProtocolOption,
     RaterOption,
@@ -58,14 +59,7 @@ def train(
     list_settings: Annotated[
         bool, typer.Option("--list-settings", help="List what --set takes, and stop.")
     ] = False,
-    allow_leak: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--allow-leak",
-            metavar="KIND",
-            help="Go on with this kind of leak; may be repeated. Every table and figure says so.",
-        ),
-    ] = None,
+    allow_leak: AllowLeakOption = None,
     scale: ScaleOption = None,
     speaker_pattern: SpeakerOption = None,
     alias: AliasOption = None,
@@ -115,6 +109,8 @@ def train(
             f"{system} on {read.name}, {chosen.name}: {len(experiment.chosen_folds)} folds, "
             f"seeds {', '.join(map(str, numbers))}; writing {experiment.out}"
         )
+        for problem in read.problems:
+            watch.say(problem)
         finished = experiment.run(watch=watch)
     show_finished(console, finished)
     if read.name == "excerpt":

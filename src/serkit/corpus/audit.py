@@ -497,7 +497,7 @@ def _apart(
             names = sorted(str(value) for value in shared if isinstance(value, str))
             listed = f" ({', '.join(names[:NAMED_AT_MOST])})" if names else ""
             yield LeakError(
-                f"{where}: {len(shared)} {what}(s){listed} on the {one} and the {other} side",
+                f"{where}: {len(shared)} times a {what}{listed} on the {one} and the {other} side",
                 [u.id for u in (*here, *there) if key(u) in shared],
                 kind,
             )

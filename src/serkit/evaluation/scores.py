@@ -7,7 +7,7 @@ the sample standard deviation over folds of each fold's own figure.
 
 import math
 import statistics
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -294,6 +294,38 @@ def same_utterances(
             f"presence, emotion or speaker, such as {apart[0]}"
         )
     return tables
+
+
+def whole_seeds(rows: Iterable[Prediction]) -> tuple[list[Prediction], str]:
+    """The rows of the seeds that were tested on everything, and a line about the others.
+
+    A table of a campaign that is still running holds seeds with some of their folds; they are left
+    out rather than scored on less than the others.
+
+    Args:
+        rows: Of one system under one protocol.
+
+    Example:
+        >>> rows = [
+        ...     Prediction.of(seed=seed, fold="one", file=file, speaker="s", emotion="anger",
+        ...                   emotions=("anger", "sadness"), probabilities=[0.9, 0.1])
+        ...     for seed, file in ((0, "a"), (0, "b"), (1, "a"))
+        ... ]
+        >>> kept, line = whole_seeds(rows)
+        >>> len(kept), line
+        (2, 'seeds not finished and left out: 1 (1 of 2 utterances)')
+    """
+    table = list(rows)
+    counts = Counter(row.seed for row in table)
+    everything = max(counts.values(), default=0)
+    short = {seed: count for seed, count in counts.items() if count < everything}
+    if not short:
+        return table, ""
+    named = ", ".join(f"{seed} ({n} of {everything} utterances)" for seed, n in short.items())
+    return (
+        [row for row in table if row.seed not in short],
+        f"seeds not finished and left out: {named}",
+    )
 
 
 def complete_seeds(rows: Iterable[Prediction]) -> dict[Seed, list[Prediction]]:

@@ -180,6 +180,8 @@ class Experiment:
         watch = watch or Watch()
         folds = self.chosen_folds
         config = self.claim()
+        for remark in self.task.remarks(self.protocol):
+            watch.say(remark)
         todo = [
             (seed, fold)
             for seed in self.seeds
@@ -497,6 +499,7 @@ def describe(experiment: Experiment, config: Any, leaks: Sequence[str] = ()) -> 
             "split": protocol.split,
             "leaks": list(leaks),
             "card": protocol_card(protocol),
+            "remarks": list(experiment.task.remarks(protocol)),
             "emotions": list(protocol.emotions),
             "affect": list(experiment.task.names(protocol)) if protocol.task == "affect" else [],
             "independent_speaker": protocol.independent_speaker,
@@ -517,7 +520,7 @@ def describe(experiment: Experiment, config: Any, leaks: Sequence[str] = ()) -> 
         "seeds": list(experiment.seeds),
         "folds": [fold.name for fold in experiment.chosen_folds],
         "environment": environment(),
-        "command": [Path(sys.argv[0]).name, *sys.argv[1:]],
+        "command": [Path(sys.argv[0]).name.replace("__main__.py", "serkit"), *sys.argv[1:]],
         "git": git_state(),
         "date": _now(),
     }

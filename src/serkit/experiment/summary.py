@@ -102,6 +102,12 @@ def report_of(
         "figures_folder": figures,
     }
     notes = _notes(described, len(folds), seeds)
+    if identity["refit"] == "chosen":
+        common["audit"] = [
+            *common["audit"],
+            "Temperatures were fitted on answers of the system that chose the epoch, before it was "
+            "trained anew.",
+        ]
     if protocol["task"] == "affect":
         return write_affect_report(out / REPORT, rows, notes=notes, **common)
     return write_report(
@@ -124,8 +130,6 @@ def _summary(described: Mapping[str, Any], records: Sequence[FoldRecord]) -> dic
         "Corpus": f"{corpus['title']} ({corpus['num_utterances']} utterances)",
         "Licence": corpus["licence"] or "that of the corpus; serkit does not know it",
         "Citation": corpus["citation"],
-        "Protocol": f"{protocol['name']}: {protocol['source']}",
-        "What it claims": protocol["labelled"],
         "Sentences": ""
         if protocol["independent_sentence"]
         else f"{shared} of {tested} test utterances say a sentence that also occurs in training",
@@ -151,6 +155,7 @@ def _notes(described: Mapping[str, Any], num_folds: int, seeds: set[int]) -> lis
         notes.append(f"Only {num_folds} of {len(protocol['folds'])} folds were run.")
     if not protocol["independent_speaker"]:
         notes.append(f"No independence of speakers is claimed: {protocol['labelled']}.")
+    notes += protocol["remarks"]
     unfinished = sorted(set(described["seeds"]) - seeds)
     if unfinished:
         notes.append(f"Seeds not finished and left out: {', '.join(map(str, unfinished))}.")

@@ -30,6 +30,10 @@ class Task(Protocol):
         """What is answered under a protocol: its emotions, or dimensions of affect."""
         ...
 
+    def remarks(self, protocol: corpus.Protocol) -> tuple[str, ...]:
+        """What a reader of the figures must know of this protocol's labels."""
+        ...
+
     def targets(self, side: Sequence[Utterance], names: Sequence[str]) -> list[Any]:
         """What a system learns from each utterance."""
         ...
@@ -91,6 +95,25 @@ class EmotionTask:
     def names(self, protocol: corpus.Protocol) -> tuple[str, ...]:
         """The scheme of the protocol."""
         return protocol.emotions
+
+    def remarks(self, protocol: corpus.Protocol) -> tuple[str, ...]:
+        """Folds whose training side lacks an emotion, which is then never heard on its test side.
+
+        Example:
+            >>> from serkit.corpus import load, protocol
+            >>> EmotionTask().remarks(protocol("excerpt-5pairs", load("excerpt")))
+            ()
+        """
+        lines: list[str] = []
+        for fold in protocol.folds:
+            there = {utterance.emotion() for utterance in (*fold.train, *fold.development)}
+            lacking = [emotion for emotion in protocol.emotions if emotion not in there]
+            if lacking:
+                lines.append(
+                    f"Fold {fold.name} has no {' and no '.join(lacking)} to learn from, so it "
+                    "cannot hear it."
+                )
+        return tuple(lines)
 
     def targets(self, side: Sequence[Utterance], names: Sequence[str]) -> list[int]:
         """The place of each utterance's emotion in the scheme."""
@@ -183,8 +206,18 @@ class AffectTask:
 
     def names(self, protocol: corpus.Protocol) -> tuple[str, ...]:
         """The dimensions that every utterance of the protocol was rated on."""
-        everyone = [u for fold in protocol.folds for side in fold.sides.values() for u in side]
+        everyone = _everyone(protocol)
         return tuple(name for name in AFFECT if all(name in u.affect() for u in everyone))
+
+    def remarks(self, protocol: corpus.Protocol) -> tuple[str, ...]:
+        """Dimensions left out because some utterances were not rated on them."""
+        everyone = _everyone(protocol)
+        counts = {name: sum(name in u.affect() for u in everyone) for name in AFFECT}
+        return tuple(
+            f"{name} is left out: {count} of {len(everyone)} utterances were rated on it."
+            for name, count in counts.items()
+            if 0 < count < len(everyone)
+        )
 
     def targets(self, side: Sequence[Utterance], names: Sequence[str]) -> list[tuple[float, ...]]:
         """The values of each utterance, in [0, 1]."""
@@ -253,6 +286,12 @@ class AffectTask:
     def difference(self, first: Answers, second: Answers) -> Any:
         """See ``evaluation.compare_affect``."""
         return evaluation.compare_affect(first, second)
+
+
+def _everyone(protocol: corpus.Protocol) -> list[Utterance]:
+    """Every utterance of a protocol, once."""
+    sides = [side for fold in protocol.folds for side in fold.sides.values()]
+    return list({utterance.id: utterance for side in sides for utterance in side}.values())
 
 
 TASKS: Mapping[str, Task] = {"emotion": EmotionTask(), "affect": AffectTask()}

@@ -7,7 +7,7 @@ Paper:      B. Schuller, S. Steidl, A. Batliner, J. Hirschberg, J. K. Burgoon, A
             values as well as for classes); A. J. Smola, B. Schoelkopf, "A tutorial on support
             vector regression", Statistics and Computing 14, 2004, equation 5.
 Claims:     none on the corpora read here.
-Reproduced: see docs/systems/opensmile_svm.md and results/opensmile-svr*.csv.
+Reproduced: see docs/systems/opensmile_svr.md and results/opensmile-svr*.csv.
 Departures: complexity is chosen for each dimension on speakers held out of the training side,
             where the challenge chose on its development partition.
 
