@@ -31,7 +31,7 @@ demo: $(BASE)
 	@$(BIN)/serkit demo --out demo
 
 test: $(DEV)
-	$(BIN)/pytest -q
+	$(BIN)/pytest -q -n 2 --dist loadfile
 
 check: $(DEV)
 	$(BIN)/ruff format --check .

@@ -108,10 +108,60 @@ def test_several_raters_rate_one_utterance(tmp_path: Path):
         "a.wav,1,2,ann,anger,1\n"
     )
     first, second = load("mine", table(tmp_path, text), scale=(1.0, 7.0)).utterances
-    assert [rating.rater for rating in first.ratings] == ["ann", "bob"]
+    assert [rating.rater for rating in first.ratings] == ["ann", "bob", "consensus"]
     assert first.emotion("bob") == "neutral"
     assert first.ratings[1].affect == {"arousal": 0.5}
     assert second.ratings[0].affect == {"arousal": 0.0}
+
+
+def test_the_label_of_several_raters_is_that_of_most_whatever_the_order_of_rows(tmp_path: Path):
+    rows = [
+        *(f"a.wav,{rater},{emotion},{value}" for rater, emotion, value in
+          (("ann", "joy", 6), ("bob", "neutral", 4), ("cid", "joy", 5))),
+        *(f"b.wav,{rater},{emotion},{value}" for rater, emotion, value in
+          (("ann", "joy", 1), ("bob", "neutral", 3))),
+    ]  # fmt: skip
+    read = [
+        load(
+            "mine",
+            table(tmp_path, "file,rater,emotion,arousal\n" + "\n".join(order) + "\n"),
+            scale=(1.0, 7.0),
+        )
+        for order in (rows, rows[::-1])
+    ]
+    for corpus in read:
+        first, second = corpus.utterances
+        assert (first.emotion(), second.emotion()) == ("happiness", "no_agreement")
+        assert first.rating("consensus").emotion["happiness"] == pytest.approx(2 / 3)
+        assert first.affect()["arousal"] == pytest.approx(4 / 6)
+        (line,) = [line for line in corpus.problems if "several raters" in line]
+        assert line.startswith("2 utterances have several raters: the emotion is that of most of")
+        assert "(of 1 none: no_agreement)" in line
+    named = [{r.rater: r for r in u.ratings} for c in read for u in c.utterances]
+    assert named[:2] == named[2:]
+
+
+def test_a_consensus_of_ones_own_is_left_as_it_is(tmp_path: Path):
+    text = "file,rater,emotion\na.wav,ann,joy\na.wav,consensus,anger\n"
+    corpus = load("mine", table(tmp_path, text))
+    assert corpus.utterances[0].emotion() == "anger"
+    assert not [line for line in corpus.problems if "several raters" in line]
+
+
+@pytest.mark.parametrize("word", ["unknown", "None", "N/A", "null", "?", "-", "NA"])
+def test_a_word_for_nobody_known_is_no_speaker(tmp_path: Path, word: str):
+    corpus = load("mine", table(tmp_path, f"file,speaker\na.wav,{word}\nb.wav,b\n"))
+    assert [utterance.speaker for utterance in corpus.utterances] == [None, "mine/b"]
+
+
+def test_speakers_who_look_like_one_person_are_named(tmp_path: Path):
+    text = "file,speaker\na.wav,03A\nb.wav,03a\nc.wav,3.0\nd.wav,03\ne.wav,e\u0301\nf.wav,é\n"
+    corpus = load("mine", table(tmp_path, text))
+    assert len(corpus.speakers) == 5  # one é
+    assert [line for line in corpus.problems if "one person" in line] == [
+        "speakers mine/03A and mine/03a look like one person",
+        "speakers mine/03 and mine/3.0 look like one person",
+    ]
 
 
 def test_a_second_rating_by_one_rater_is_refused(tmp_path: Path):

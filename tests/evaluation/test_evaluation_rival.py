@@ -1,5 +1,6 @@
 """Anybody's table, read under a protocol of eight speakers and four emotions."""
 
+import random
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -77,6 +78,32 @@ def test_file_and_predicted_are_enough(loso: Protocol, write: Write):
     assert (scores.num_utterances, scores.num_speakers, len(scores.folds)) == (64, 8, 8)
 
 
+def test_a_column_without_a_name_is_ignored(loso: Protocol, write: Write):
+    rows = [f"{n},{row},{n}" for n, row in enumerate(right(loso))]
+    rival = read_rival(write(",file,predicted,", rows), loso)
+    assert score(rival.predictions, draws=10).seeds == (0,)
+
+
+def test_names_in_another_case_are_understood_when_there_is_one(loso: Protocol, write: Write):
+    twins = [
+        replace(u, id=f"{u.id[:-2]}S1", path=u.path.with_name(f"{u.path.stem[:-2]}S1.wav"))
+        if u.id.endswith("s2")
+        else u
+        for u in corpus().utterances
+    ]
+    cut = protocol("loso", replace(corpus(), utterances=tuple(twins)))
+    rows = [
+        f"{u.id if 'S' in u.id or u.emotion() == 'sadness' else u.path.name.upper()},{u.emotion()}"
+        for u in of_test(cut)
+    ]
+    rival = read_rival(write("file,predicted", rows), cut)
+    assert all(row.predicted == row.emotion for row in rival.predictions)
+    folders = [f"{u.emotion()}/{u.path.name}".upper() + f",{u.emotion()}" for u in of_test(loso)]
+    assert read_rival(write("file,predicted", folders), loso).notes == ()
+    with pytest.raises(PredictionsError, match=r"'As1.WAV' may be any of 2 utterances"):
+        read_rival(write("file,predicted", ["As1.WAV,anger"]), cut)
+
+
 @pytest.mark.parametrize(
     "named",
     [
@@ -131,12 +158,16 @@ def test_finer_folds_of_the_same_speakers_are_no_reason_to_worry(loso: Protocol,
     assert read_rival(write("file,predicted,fold", rows), loso).notes == ()
 
 
-def test_a_few_other_references_are_slips_of_the_pen(loso: Protocol, write: Write):
+def test_a_few_other_references_are_named(loso: Protocol, write: Write):
     rows = [
         f"{u.id},{u.emotion()},{'anger' if n < 3 else u.emotion()}"
         for n, u in enumerate(reversed(of_test(loso)))
     ]
-    assert read_rival(write("file,predicted,label", rows), loso).notes == ()
+    assert read_rival(write("file,predicted,label", rows), loso).notes == (
+        "3 of 64 references under 'label' are not those of mine, which are used: mine/hs2 (anger "
+        "there, sadness here), mine/hs1 (anger there, sadness here), mine/hn2 (anger there, "
+        "neutral here)",
+    )
 
 
 @pytest.mark.parametrize("step", [1, -1])
@@ -149,18 +180,33 @@ def test_shifted_label_rows_are_told(step: int, loso: Protocol, write: Write):
     assert f"they fit when moved by {-step:+d} row" in note
 
 
-def test_permuted_rows_and_a_wrong_class_map_are_told(loso: Protocol, write: Write):
-    utterances = of_test(loso)
-    order = [utterances[(n * 27 + 5) % 64] for n in range(64)]  # neighbours have other emotions
+def scattered(cut: Protocol) -> list[Utterance]:
+    """In an order that has nothing to do with names."""
+    return random.Random(0).sample(of_test(cut), 64)
+
+
+def test_shifted_rows_are_told_in_the_order_of_the_table(loso: Protocol, write: Write):
+    order = scattered(loso)
     moved = [f"{u.id},{order[n - 1].emotion()}" for n, u in enumerate(order)]
-    (note,) = read_rival(write("file,predicted", moved), loso).notes
-    assert "0.0% right is no better than chance" in note
-    following = dict(zip(EMOTIONS, EMOTIONS[1:] + EMOTIONS[:1], strict=True))
-    wrong = [f"{u.id},{following[u.emotion() or '']}" for u in utterances]
-    (note,) = read_rival(write("file,predicted", wrong), loso).notes
-    assert note.endswith("a wrong class map?")
-    assert "happiness as anger" in note
-    assert "100.0% would be right" in note
+    chance, shift = read_rival(write("file,predicted", moved), loso).notes
+    assert chance.startswith("WARNING: UAR 0.")
+    assert "is NOT better than chance" in chance
+    assert "row by row, the predictions of the table fit the labels 1 row back" in shift
+    assert "WAR 1.000" in shift
+
+
+@pytest.mark.parametrize(("num_swapped", "num_notes"), [(4, 2), (2, 1)])
+def test_a_wrong_class_map_is_told_above_chance_too(
+    num_swapped: int, num_notes: int, loso: Protocol, write: Write
+):
+    one, two, three, four = EMOTIONS
+    said = {one: two, two: one, three: four, four: three}
+    said |= {emotion: emotion for emotion in EMOTIONS[: 4 - num_swapped]}
+    wrong = [f"{u.id},{said[u.emotion() or '']}" for u in of_test(loso)]
+    notes = read_rival(write("file,predicted", wrong), loso).notes
+    assert len(notes) == num_notes  # the other one is about chance
+    assert notes[-1].startswith("WARNING: the class map seems wrong: if ")
+    assert "neutral means sadness, sadness means neutral, WAR is 1.000" in notes[-1]
 
 
 def test_labels_are_mapped_by_common_names_and_by_aliases(loso: Protocol, write: Write):
@@ -298,8 +344,11 @@ def test_our_own_table_is_read_as_it_was_written(
 
 
 def test_columns_are_guessed_and_the_guess_is_told(loso: Protocol, write: Write):
-    (note,) = read_rival(write("wav,label", right(loso)), loso).notes
-    assert note == "the column 'label' is taken for the predictions"
+    guess, doubt = read_rival(write("wav,label", right(loso)), loso).notes
+    assert guess == "the column 'label' is taken for the predictions"
+    assert "WARNING: every answer under 'label' is the corpus's own reference" in doubt
+    but_one = [f"{of_test(loso)[0].id},sadness", *right(loso)[1:]]
+    assert read_rival(write("wav,label", but_one), loso).notes == (guess,)
     rows = [f"{row},{row.split(',')[1]}" for row in right(loso)]
     assert read_rival(write("id,label,y_pred", rows), loso).notes == ()
     for header, said in {

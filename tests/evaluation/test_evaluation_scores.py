@@ -15,6 +15,7 @@ from serkit.evaluation import (
     score,
     uar,
 )
+from serkit.evaluation.scores import whole_seeds
 
 EMOTIONS = ("anger", "neutral", "sadness")
 
@@ -208,3 +209,12 @@ def test_the_order_of_the_probabilities_of_a_rival_does_not_matter(make_rows):
     rows, rival = make_rows(), make_rows(generator_seed=2)
     turned = [replace(r, probabilities=dict(reversed(r.probabilities.items()))) for r in rival]
     assert compare_predictions(rows, turned) == compare_predictions(rows, rival)
+
+
+def test_seeds_that_are_not_finished_are_left_out_and_named(make_rows):
+    rows = make_rows(seeds=(0, 1))
+    unfinished = [row for row in rows if row.seed == 0 or row.fold == rows[0].fold]
+    kept, line = whole_seeds(unfinished)
+    assert {row.seed for row in kept} == {0}
+    assert line.startswith("seeds not finished and left out: 1 (")
+    assert whole_seeds(rows) == (rows, "")

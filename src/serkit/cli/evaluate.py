@@ -2,8 +2,8 @@
 
 import contextlib
 import os
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -27,10 +27,12 @@ if TYPE_CHECKING:
     from serkit.corpus import Corpus, Protocol
     from serkit.evaluation import Prediction
     from serkit.evaluation.affect import AffectPrediction
+    from serkit.experiment.folder import FoldRecord
 
 TABLES = (".csv", ".tsv", ".gz")
 """Endings of tables of predictions; everything else is a folder of a run or a model."""
 
+NOT_LISTENED = "Equal audio was not looked for: nothing is trained here."
 UNCALIBRATED = "it has no probabilities, so nothing is said of calibration"
 
 
@@ -104,7 +106,7 @@ def evaluate(
         misunderstood(f"--report takes a page, such as theirs.html, not {report}.")
     other: _Answers | None = None
     if corpus is None:
-        answers = _answers(target)
+        answers = _doubted(_answers(target))
     else:
         read = read_corpus(
             corpus, scale=scale, speaker_pattern=speaker_pattern, aliases=alias, rater=rater
@@ -117,12 +119,14 @@ def evaluate(
             if against is not None and against.is_file() and not _is_own(against):
                 other = reader.read(against)
         else:
-            answers = _Answers(rows=_judge(console, target, read), title=f"{target} on {read.name}")
-    for note in dict.fromkeys((*answers.notes, *(other.notes if other is not None else ()))):
-        console.print(note, markup=False, soft_wrap=True)
+            answers = _doubted(_judge(target, read))
+    if against is not None and other is None:
+        other = _doubted(_answers(against))
+    _warn(console, answers)
+    if other is not None:
+        _warn(console, other)
     _show(console, answers)
-    if against is not None:
-        other = other or _answers(against)
+    if other is not None:
         _check_split(answers, other)
         _compare(console, answers, other)
     _write(console, answers, output, report)
@@ -137,8 +141,13 @@ class _Answers:
     notes: tuple[str, ...] = ()
     split: str = ""
     """``Protocol.split`` of its folds, where it is known."""
-    protocol: "Protocol | None" = None
+    card: Mapping[str, str] | None = None
+    """What to say of the protocol, where it is known."""
     leaks: tuple[str, ...] = ()
+    dropped: tuple[str, ...] = ()
+    duplicates: tuple[str, ...] = (NOT_LISTENED,)
+    audit: tuple[str, ...] = ()
+    summary: Mapping[str, str] = field(default_factory=dict[str, str])
 
     @property
     def is_affect(self) -> bool:
@@ -156,6 +165,7 @@ class _Reader:
     missing: Literal["refuse", "wrong"]
 
     def read(self, path: Path) -> _Answers:
+        from serkit.evaluation.page import protocol_card
         from serkit.evaluation.rival import read_rival
 
         rival = read_rival(path, self.protocol, aliases=self.aliases, missing=self.missing)
@@ -163,14 +173,17 @@ class _Reader:
             rows=rival.predictions,
             title=f"{path}, {self.corpus.name}, {self.protocol.name}",
             notes=(
-                *self.leaks,
                 *(f"{path}: {note}" for note in rival.notes),
                 *(() if rival.has_probabilities else (f"{path}: {UNCALIBRATED}",)),
                 self.protocol.labelled,
             ),
             split=self.protocol.split,
-            protocol=self.protocol,
+            card=protocol_card(self.protocol),
             leaks=self.leaks,
+            dropped=self.protocol.dropped,
+            summary={
+                "Reference": "labels, speakers and folds are those of the corpus and the protocol"
+            },
         )
 
 
@@ -184,18 +197,15 @@ def _cut(
     return cut, check(cut, audio=False, allow=allow)  # of names only: nothing is trained here
 
 
-def predictions_of(target: Path) -> "list[Any]":
-    """Predictions of the complete seeds of a run, or of a table."""
-    return list(_answers(target).rows)
-
-
 def _answers(target: Path) -> _Answers:
     """A run or a table of our own."""
+    from serkit.evaluation.scores import whole_seeds
     from serkit.experiment import ExperimentError
     from serkit.experiment.folder import EXPERIMENT, PREDICTIONS, complete, gather, read_experiment
 
     if target.is_file():
-        return _Answers(rows=_read_table(target), title=str(target))
+        rows, line = whole_seeds(_read_table(target))
+        return _Answers(rows=rows, title=str(target), notes=(line,) if line else ())
     if not target.exists():
         raise FileNotFoundError(f"{target}: no such run, table of predictions or model.")
     if (target / EXPERIMENT).is_file():
@@ -204,13 +214,65 @@ def _answers(target: Path) -> _Answers:
         rows = [row for row in finished.predictions if row.seed in seeds and row.fold in folds]
         if not rows:
             raise ExperimentError(f"{target}: no seed has all its folds yet.")
-        return _Answers(rows=rows, title=str(target), split=described["protocol"].get("split", ""))
+        return _of_run(target, described, finished.records, rows, seeds, folds)
     if (target / PREDICTIONS).is_file():
         return _Answers(rows=_read_table(target / PREDICTIONS), title=str(target))
     if (target / "config.json").is_file():
         misunderstood(f"{target} is a model; say what to judge it on: --corpus NAME=PATH.")
     raise ExperimentError(
         f"{target} is no run and no model: there is neither predictions nor weights."
+    )
+
+
+def _of_run(
+    folder: Path,
+    described: Mapping[str, Any],
+    records: "Sequence[FoldRecord]",
+    rows: list[Any],
+    seeds: Collection[int],
+    folds: Collection[str],
+) -> _Answers:
+    """The complete part of a run, with all that ``experiment.json`` knows of its figures."""
+    identity, cut, corpus = described["identity"], described["protocol"], described["corpus"]
+    notes = [cut["labelled"], *cut.get("remarks", ())]
+    if identity["set"]:
+        notes.append(
+            f"Settings were changed by hand ({', '.join(identity['set'])}); numbers for a table "
+            "come from a recipe."
+        )
+    if len(folds) < len(cut["folds"]):
+        notes.append(f"Only {len(folds)} of {len(cut['folds'])} folds were run.")
+    unfinished = sorted(set(described["seeds"]) - set(seeds))
+    if unfinished:
+        notes.append(f"Seeds not finished and left out: {', '.join(map(str, unfinished))}.")
+    dropped = {f"{name}: {why}" for record in records for name, why in record.dropped.items()}
+    return _Answers(
+        rows=rows,
+        title=str(folder),
+        notes=tuple(notes),
+        split=cut.get("split", ""),
+        card=cut.get("card"),
+        leaks=tuple(cut.get("leaks", ())),
+        dropped=(*cut["dropped"], *sorted(dropped)),
+        duplicates=tuple(corpus["duplicates"]),
+        audit=tuple(corpus["problems"]),
+        summary={
+            "System": identity["system"],
+            "Corpus": f"{corpus['title']} ({corpus['num_utterances']} utterances)",
+            "Refitting": identity["refit"],
+        },
+    )
+
+
+def _doubted(answers: _Answers) -> _Answers:
+    """The same, with what a reader must know before believing the rows."""
+    from serkit.evaluation import doubts
+
+    if answers.is_affect:
+        return answers
+    rows: Any = answers.rows
+    return replace(
+        answers, notes=(*answers.notes, *(f"{answers.title}: {line}" for line in doubts(rows)))
     )
 
 
@@ -247,6 +309,14 @@ def _is_own(path: Path) -> bool:
     from serkit.evaluation.predictions import COLUMNS
 
     return set(COLUMNS) <= set(_header(path))
+
+
+def _warn(console: "Console", answers: _Answers) -> None:
+    """What must be read before the figures."""
+    for leak in answers.leaks:
+        console.print(f"LEAK ALLOWED: {leak}", style="bold red", markup=False, soft_wrap=True)
+    for note in answers.notes:
+        console.print(note, markup=False, soft_wrap=True)
 
 
 def _show(console: "Console", answers: _Answers) -> None:
@@ -304,7 +374,6 @@ def _write(console: "Console", answers: _Answers, output: Path | None, report: P
     from serkit.evaluation import write_predictions, write_report
     from serkit.evaluation.affect import write_affect_predictions
     from serkit.evaluation.affect_report import write_affect_report
-    from serkit.evaluation.page import protocol_card
 
     if report is not None and output is None:
         # a page without its numbers cannot be checked
@@ -314,31 +383,25 @@ def _write(console: "Console", answers: _Answers, output: Path | None, report: P
         writer = write_affect_predictions if answers.is_affect else write_predictions
         _ = writer(output, rows)
     if report is not None and output is not None:
-        cut = answers.protocol
-        summary = {"Predictions": answers.title}
-        if cut is not None:
-            summary["Reference"] = (
-                "labels, speakers and folds are those of the corpus and the protocol"
-            )
         writer = write_affect_report if answers.is_affect else write_report
         _ = writer(
             report,
             rows,
             title=answers.title,
-            summary=summary,
-            protocol_card=protocol_card(cut) if cut is not None else None,
+            summary={"Predictions": answers.title, **answers.summary},
+            protocol_card=answers.card,
             split=answers.split,
             leaks=answers.leaks,
-            dropped=cut.dropped if cut is not None else (),
+            dropped=answers.dropped,
+            duplicates=answers.duplicates,
+            audit=answers.audit,
             notes=answers.notes,
             predictions_file=Path(os.path.relpath(output, report.parent)).as_posix(),
         )
     show_written(console, {"predictions": output, "report": report})
 
 
-def _judge(
-    console: "Console", model: Path, corpus: "Corpus"
-) -> "list[Prediction] | list[AffectPrediction]":
+def _judge(model: Path, corpus: "Corpus") -> _Answers:
     """A model's answers to all speakers of a corpus that it has not heard."""
     from serkit.evaluation import AffectPrediction, Prediction
     from serkit.experiment import ExperimentError, Waveforms
@@ -353,36 +416,38 @@ def _judge(
         or (listener.affect and set(listener.affect) <= set(u.affect()))
     ]
     unheard = [u for u in known if _person(u.speaker) not in heard]
+    notes: list[str] = []
     if len(known) < len(corpus.utterances):
-        console.print(
+        notes.append(
             f"{len(corpus.utterances) - len(known)} utterances are not rated as "
             f"{' or '.join(listener.emotions) or ' and '.join(listener.affect)}, and are left out"
         )
     if len(unheard) < len(known):
-        console.print(
+        notes.append(
             f"{len(known) - len(unheard)} utterances are of speakers that the model was trained "
             "or chosen on, and are left out"
         )
     corpora = {_person(speaker).partition("/")[0] for speaker in heard}
     if any(u.speaker is None for u in unheard) or corpora - {_person(corpus.name + "/")[:-1]}:
-        console.print(
+        notes.append(
             "whether the model has heard these people cannot be told from speaker ids (unknown "
             "speakers, or a corpus of another name): no independence of speakers is claimed"
         )
     waveforms = Waveforms(listener.sample_rate)
     waveforms.read(unheard)
-    for name, reason in waveforms.dropped.items():
-        console.print(f"dropped {name}: {reason}", markup=False, soft_wrap=True)
+    dropped = tuple(f"{name}: {reason}" for name, reason in waveforms.dropped.items())
+    notes += [f"dropped {line}" for line in dropped]
     kept = waveforms.kept(unheard)
     if not kept:
         raise ExperimentError(
             f"{corpus.name} has no utterance to judge {model} on: none rated as "
             f"{' or '.join(listener.emotions) or ' and '.join(listener.affect)} by a speaker it "
-            "has not heard."
+            f"has not heard. {'; '.join(notes)}".rstrip()
         )
     answers = listener.answers(waveforms.of(kept))
+    rows: list[AffectPrediction] | list[Prediction]
     if listener.affect:
-        return [
+        rows = [
             AffectPrediction.of(
                 seed=0,
                 fold="all",
@@ -393,18 +458,30 @@ def _judge(
             )
             for utterance, row in zip(kept, answers, strict=True)
         ]
-    return [
-        Prediction.of(
-            seed=0,
-            fold="all",
-            file=utterance.id,
-            speaker=utterance.speaker,
-            emotion=utterance.emotion() or "",
-            emotions=listener.emotions,
-            probabilities=row,
-        )
-        for utterance, row in zip(kept, answers, strict=True)
-    ]
+    else:
+        rows = [
+            Prediction.of(
+                seed=0,
+                fold="all",
+                file=utterance.id,
+                speaker=utterance.speaker,
+                emotion=utterance.emotion() or "",
+                emotions=listener.emotions,
+                probabilities=row,
+            )
+            for utterance, row in zip(kept, answers, strict=True)
+        ]
+    return _Answers(
+        rows=rows,
+        title=f"{model} on {corpus.name}",
+        notes=tuple(notes),
+        dropped=dropped,
+        duplicates=(
+            "Equal audio was not looked for: the recordings that the model was trained on are not "
+            "here.",
+        ),
+        audit=corpus.problems,
+    )
 
 
 def _heard_speakers(model: Path) -> set[str]:

@@ -5,6 +5,7 @@ import math
 from collections import Counter, defaultdict
 from collections.abc import Callable, Collection, Generator, Hashable, Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -437,10 +438,11 @@ def _one_recording(
 def _overlapping(where: str, fold: Fold) -> Generator[LeakError, None, None]:
     """No stretch of a file on one side that overlaps a stretch of it on another."""
     stretches: dict[Path, list[tuple[float, float, str, str]]] = {}
+    place = cache(Path.resolve)  # a link and a detour lead to one file
     for side, utterances in fold.sides.items():
         for u in utterances:
             end = math.inf if u.end is None else u.end
-            stretches.setdefault(u.path, []).append((u.start, end, side, u.id))
+            stretches.setdefault(place(u.path), []).append((u.start, end, side, u.id))
     for found in stretches.values():
         reached: dict[str, tuple[float, str]] = {}  # how far each side has come, and by whom
         for start, end, side, name in sorted(found):
@@ -473,6 +475,12 @@ def _known(
         )
 
 
+def _counted(number: int, what: str) -> str:
+    """``1 recording with a copy``, ``2 recordings with a copy``."""
+    noun, space, rest = what.partition(" ")
+    return f"{number} {noun}{'s' if number > 1 else ''}{space}{rest}"
+
+
 def _apart(
     where: str,
     fold: Fold,
@@ -497,7 +505,7 @@ def _apart(
             names = sorted(str(value) for value in shared if isinstance(value, str))
             listed = f" ({', '.join(names[:NAMED_AT_MOST])})" if names else ""
             yield LeakError(
-                f"{where}: {len(shared)} times a {what}{listed} on the {one} and the {other} side",
+                f"{where}: {_counted(len(shared), what)}{listed} on the {one} and the {other} side",
                 [u.id for u in (*here, *there) if key(u) in shared],
                 kind,
             )

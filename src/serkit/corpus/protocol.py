@@ -894,7 +894,7 @@ def _random_kfold(kept: _Kept, num_folds: int) -> Protocol:
     name = f"random-kfold-{num_folds}"
     takes = {_take(utterance, utterance.emotion() or "") for utterance in kept.utterances}
     _check_num_folds(name, num_folds, len(takes), "takes", kept.corpus)
-    tenth = {"hash": {"salt": name, "every": 10, "part": 0, "step": num_folds}}
+    tenth = {"hash": {"salt": f"{name}-development", "every": 10, "part": 0}}
     sides: list[tuple[str, Mapping[str, Any]]] = []
     for number in range(num_folds):
         test = {"hash": {"salt": name, "every": num_folds, "part": number}}
@@ -918,7 +918,7 @@ def _random_kfold(kept: _Kept, num_folds: int) -> Protocol:
         ),
         source=(
             f"serkit: takes of each emotion by SHA-256 with salt {name}, every {num_folds}th "
-            "tests; development on a tenth of the rest"
+            f"tests; of the others, every tenth by SHA-256 with salt {name}-development chooses"
         ),
         development_shares=("speaker", "sentence"),
         notes=empty,

@@ -5,12 +5,14 @@ import datetime
 import io
 import math
 import re
+import unicodedata
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from serkit.corpus.consensus import majority, mean_affect, soft_labels
 from serkit.corpus.corpus import Corpus, MissingCorpusError, MissingExtraError, missing_files
 from serkit.corpus.scheme import UnknownLabelError, canonical, num_outside, to_unit
 from serkit.corpus.utterance import AFFECT, Rating, Seconds, Utterance
@@ -39,6 +41,9 @@ RATER = "consensus"
 """Who is taken to have given a rating in a row that names no rater."""
 
 SEXES = {"f": "female", "w": "female", "woman": "female", "m": "male", "man": "male"}
+
+NOBODY = ("unknown", "none", "n/a", "na", "null", "?", "-")
+"""What tables write for a speaker who is not known; compared without case."""
 
 SPLITS = {
     "train": "train",
@@ -294,7 +299,16 @@ class Gathered:
                 )
             )
         utterances.sort(key=lambda utterance: utterance.id)
-        noted = [*problems, *missing_files(utterances)]
+        noted = [*problems, *missing_files(utterances), *_alike(utterances)]
+        several = [u for u in utterances if len({r.rater for r in u.ratings}) > 1]
+        agreed = {u.id: _agreed(u) for u in several}
+        utterances = [agreed.get(u.id, u) for u in utterances]
+        if any(agreed[u.id] is not u for u in several):
+            ties = sum(u.emotion() == "no_agreement" for u in agreed.values())
+            noted.append(
+                f"{len(several)} utterances have several raters: the emotion is that of most of "
+                f"them (of {ties} none: no_agreement), affect their mean; another choice: --rater"
+            )
         if self.num_clamped:
             noted.append(
                 f"{self.num_clamped} values of affect outside the scale were clamped to it"
@@ -339,12 +353,46 @@ class Gathered:
         return Rating(rater=_text(row.get("rater")) or RATER, emotion=emotion, affect=affect)
 
 
+def _agreed(utterance: Utterance) -> Utterance:
+    """The utterance with a rating by ``consensus``, where its raters are people and have none."""
+    if {"consensus", "intended"} & {rating.rater for rating in utterance.ratings}:
+        return utterance
+    ratings = sorted(utterance.ratings, key=lambda rating: rating.rater)  # not by order of rows
+    shares = soft_labels(ratings)
+    emotion = shares if majority(ratings) is not None else {"no_agreement": 1.0} if shares else {}
+    consensus = Rating(rater="consensus", emotion=emotion, affect=mean_affect(ratings))
+    return replace(utterance, ratings=(*utterance.ratings, consensus))
+
+
+def _alike(utterances: Iterable[Utterance]) -> tuple[str, ...]:
+    """A line for each two speakers whose ids differ in case or in how a number is written."""
+    seen: dict[str, str] = {}
+    lines: list[str] = []
+    for speaker in sorted({u.speaker for u in utterances if u.speaker is not None}):
+        plain = speaker.casefold()
+        corpus, _, name = plain.rpartition("/")
+        if re.fullmatch(r"\d+(\.0*)?", name):
+            plain = f"{corpus}/{name.partition('.')[0].lstrip('0')}"
+        if plain in seen:
+            lines.append(f"speakers {seen[plain]} and {speaker} look like one person")
+        _ = seen.setdefault(plain, speaker)
+    return tuple(lines)
+
+
 def _text(value: Any) -> str | None:
     if value is None or (isinstance(value, float) and math.isnan(value)):
         return None
     text = str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
     text = text.strip()
     return None if text in {"", "NaN", "nan", "<NA>"} else text
+
+
+def _speaker(value: Any) -> str | None:
+    """A speaker in composed Unicode; None for the words that stand for nobody known."""
+    text = _text(value)
+    if text is None or text.casefold() in NOBODY:
+        return None
+    return unicodedata.normalize("NFC", text)
 
 
 def _number(value: Any) -> float | None:
@@ -372,7 +420,7 @@ def _split(value: Any) -> str | None:
 
 
 _FACTS: Mapping[str, Callable[[Any], Any]] = {
-    "speaker": _text,
+    "speaker": _speaker,
     "sex": _sex,
     "gender": _sex,
     "age": _number,

@@ -11,7 +11,7 @@ import io
 import math
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from typing import Any, Literal
 
@@ -27,6 +27,7 @@ from serkit.evaluation.predictions import (
     PredictionsError,
     Seed,
 )
+from serkit.evaluation.significance import doubts, shifted_labels
 
 FILE = (
     "file", "path", "filename", "file_name", "filepath", "file_path", "wav", "wav_path", "audio",
@@ -136,7 +137,7 @@ def read_rival(
         elif table.predicted is not None and not cell[table.predicted]:
             continue  # no answer: found below, among the missing
         else:
-            seed = _seed(cell.get(table.seed or "", "0"), where)
+            seed = _seed(cell[table.seed], where) if table.seed is not None else 0
             first = answers[seed].setdefault(utterance.id, number)
             if first != number:
                 raise PredictionsError(
@@ -182,8 +183,14 @@ def read_rival(
         notes.append(f"{num} test utterances without an answer count as errors: {listed}")
     notes += labels.notes
     notes += _disagreements(table, tested, answers, protocol, aliases or {})
-    if not any(gaps.values()) and not wrong:
-        notes += _doubts(table, labels, tested, answers)
+    if table.guessed and all(
+        row.predicted == row.emotion for row in rows if row.file in answers[row.seed]
+    ):
+        notes.append(
+            f"WARNING: every answer under {table.predicted!r} is the corpus's own reference: are "
+            "these the labels, and not predictions? Name the column of predictions 'predicted'"
+        )
+    notes += _doubts(table, rows, next(iter(answers.values())))
     return Rival(predictions=tuple(rows), notes=tuple(notes), has_probabilities=labels.soft)
 
 
@@ -260,6 +267,8 @@ class _Table:
     reference: str | None
     seed: str | None
     fold: str | None
+    guessed: bool
+    """Whether the column of predictions has a name that references have, too."""
     probabilities: dict[str, str]
     """Label to column."""
     notes: tuple[str, ...]
@@ -304,7 +313,7 @@ class _Table:
         header: list[str], rows: list[dict[str, str]], lines: list[int], path: Path
     ) -> "_Table":
         plain: dict[str, str] = {}
-        for column in header:
+        for column in filter(None, header):  # an index without a name is no column of ours
             name = column.lower().replace(" ", "_").replace("-", "_")
             if name in plain:
                 raise PredictionsError(f"{path}: the column {column!r} occurs twice")
@@ -346,6 +355,7 @@ class _Table:
             reference=next((column for column in references if column != predicted), None),
             seed=plain.get("seed"),
             fold=plain.get("fold"),
+            guessed=bool(notes),
             probabilities=probabilities,
             notes=tuple(notes),
         )
@@ -376,7 +386,8 @@ class _Names:
 
     by_id: Mapping[str, Utterance]
     by_name: Mapping[str, list[tuple[tuple[str, ...], Utterance]]]
-    """Base name without extension to the parts of the path, or of the id, and the utterance."""
+    """Base name in small letters, without extension, to the parts of the path, or of the id, and
+    the utterance."""
 
     @staticmethod
     def of(protocol: Protocol) -> "_Names":
@@ -384,7 +395,7 @@ class _Names:
         by_name: defaultdict[str, list[tuple[tuple[str, ...], Utterance]]] = defaultdict(list)
         for utterance in by_id.values():
             for parts in {_stem(utterance.path.as_posix()), _stem(utterance.id)}:
-                by_name[parts[-1]].append((parts, utterance))
+                by_name[parts[-1].casefold()].append((parts, utterance))
         return _Names(by_id=by_id, by_name=by_name)
 
     def find(self, given: str, where: str) -> Utterance | None:
@@ -392,19 +403,25 @@ class _Names:
         if given in self.by_id:
             return self.by_id[given]
         parts = _stem(given) if given else ("",)
-        found = self.by_name.get(parts[-1], [])
-        depth = 1
-        while len({u.id for _, u in found}) > 1:
-            depth += 1
-            closer = [(path, u) for path, u in found if path[-depth:] == parts[-depth:]]
-            if depth > len(parts) or not closer:
-                names = sorted({u.id for _, u in found})
-                raise PredictionsError(
-                    f"{where}: {given!r} may be any of {len(names)} utterances "
-                    f"({_some(names, 3)}); give more of the path, or the utterance id"
-                )
-            found = closer
-        return found[0][1] if found else None
+        candidates = self.by_name.get(parts[-1].casefold(), [])
+        for alike in (str, str.casefold):  # as it is written, else in any case
+            wanted = tuple(map(alike, parts))
+            found = candidates
+            for depth in range(1, len(parts) + 1):
+                found = [
+                    (path, utterance)
+                    for path, utterance in found
+                    if tuple(map(alike, path))[-depth:] == wanted[-depth:]
+                ]
+                if len({utterance.id for _, utterance in found}) == 1:
+                    return found[0][1]
+        if not candidates:
+            return None
+        names = sorted({utterance.id for _, utterance in candidates})
+        raise PredictionsError(
+            f"{where}: {given!r} may be any of {len(names)} utterances "
+            f"({_some(names, 3)}); give more of the path, or the utterance id"
+        )
 
 
 def _some(names: Sequence[str], most: int = NAMED_AT_MOST) -> str:
@@ -631,6 +648,12 @@ def _disagreements(
                 + "rows of labels may be shifted, and the system trained on such labels. The "
                 "corpus's are used"
             )
+        elif apart:
+            notes.append(
+                f"{len(apart)} of {len(pairs)} references under {table.reference!r} are not those "
+                f"of {protocol.corpus}, which are used: "
+                + _some([f"{id} ({there} there, {here} here)" for id, there, here in apart])
+            )
     if table.fold is not None:
         theirs_to_ours: defaultdict[str, set[str]] = defaultdict(set)
         for id, number in found.items():
@@ -667,38 +690,15 @@ def _shift(theirs: Sequence[Any], ours: Sequence[Any]) -> int:
     return 0
 
 
-def _doubts(
-    table: _Table,
-    labels: _Labels,
-    tested: Mapping[str, tuple[str, Utterance]],
-    answers: Mapping[Seed, Mapping[str, int]],
-) -> list[str]:
-    """Signs that rows were shifted or permuted, or that labels were mapped wrongly."""
-    found = next(iter(answers.values()))
-    order = sorted(found.items(), key=lambda item: item[1])
-    said = [labels.answer(table.rows[number]) for _, number in order]
-    rated = [tested[id][1].emotion() for id, _ in order]
-    num = len(said)
-    right = sum(a == b for a, b in zip(said, rated, strict=True)) / num
-    by_said, by_rated = Counter(said), Counter(rated)
-    chance = sum(by_said[e] * by_rated[e] for e in by_said) / num**2
-    if len(by_said) < 2 or right > chance + 3 * math.sqrt(chance * (1 - chance) / num):
-        return []
-    # no better than chance: is there a reading under which it is much better?
-    cells = Counter(zip(said, rated, strict=True))
-    mapped: dict[str | None, str | None] = {}
-    for (a, b), _ in sorted(cells.items(), key=lambda item: (-item[1], str(item[0]))):
-        if a not in mapped and b not in mapped.values():
-            mapped[a] = b
-    under_map = sum(cells[a, b] for a, b in mapped.items()) / num
-    line = f"WARNING: {right:.1%} right is no better than chance ({chance:.1%})"
-    if under_map > chance + 6 * math.sqrt(chance * (1 - chance) / num) and under_map > 0.5:
-        pairs = ", ".join(f"{a} as {b}" for a, b in mapped.items() if a != b)
-        return [f"{line}, but {under_map:.1%} would be right reading {pairs}: a wrong class map?"]
-    for step in (1, -1):
-        moved = said[:-step] if step > 0 else said[-step:]
-        fixed = rated[step:] if step > 0 else rated[:step]
-        share = sum(a == b for a, b in zip(moved, fixed, strict=True)) / max(1, len(moved))
-        if share > chance + 6 * math.sqrt(chance * (1 - chance) / num):
-            return [f"{line}, but {share:.1%} when moved by {step:+d} row: are rows shifted?"]
-    return [f"{line}: are the rows in the order of the files?"]
+def _doubts(table: _Table, rows: Sequence[Prediction], numbers: Mapping[str, int]) -> Sequence[str]:
+    """Signs that rows were shifted or permuted, or that labels were mapped wrongly.
+
+    Rows may have been shifted in the order of the table, which is not always that of the files.
+    """
+    last = len(table.rows)
+    as_given = [replace(row, file=f"{numbers.get(row.file, last):09d} {row.file}") for row in rows]
+    if shifted_labels(as_given).p_value < shifted_labels(rows).p_value:
+        found = [line.replace("sorted by file", "row by row") for line in doubts(as_given)]
+    else:
+        found = doubts(rows)
+    return [f"WARNING: {line}" for line in found]

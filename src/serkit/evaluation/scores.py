@@ -10,6 +10,7 @@ import statistics
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
@@ -296,14 +297,14 @@ def same_utterances(
     return tables
 
 
-def whole_seeds(rows: Iterable[Prediction]) -> tuple[list[Prediction], str]:
+def whole_seeds(rows: Iterable[Any]) -> tuple[list[Any], str]:
     """The rows of the seeds that were tested on everything, and a line about the others.
 
     A table of a campaign that is still running holds seeds with some of their folds; they are left
     out rather than scored on less than the others.
 
     Args:
-        rows: Of one system under one protocol.
+        rows: Of one system under one protocol, of emotions or of affect.
 
     Example:
         >>> rows = [
