@@ -1,3 +1,4 @@
+import os
 import pickle
 from collections.abc import Callable
 from dataclasses import replace
@@ -347,11 +348,23 @@ def test_a_stretch_overlaps_another_however_its_file_is_spelt(tmp_path: Path):
     link = tmp_path / "link.wav"
     link.symlink_to(recording)
     (tmp_path / "sub").mkdir()
-    for path in (link, tmp_path / "sub" / ".." / "long.wav"):
+    relative = Path(os.path.relpath(recording))
+    for path in (link, tmp_path / "sub" / ".." / "long.wav", relative):
         one = replace(utterance("a"), path=recording, start=0.0, end=2.0)
         two = replace(utterance("b"), path=path, start=1.0, end=3.0)
         with pytest.raises(LeakError, match="stretches of one file that overlap"):
             check(cut([one], [utterance("m")], [two]), audio=False)
+
+
+def test_several_takes_on_two_sides_are_counted_in_good_english():
+    sides = [
+        [utterance(f"{side}{n}", speaker="mine/1", sentence=f"s{n}") for n in range(2)]
+        for side in ("a", "b")
+    ]
+    with pytest.raises(
+        LeakError, match="2 repetitions of one speaker, sentence and emotion on the train and the"
+    ):
+        check(cut(sides[0], [], sides[1]))
 
 
 def test_leaks_of_one_kind_in_many_folds_are_one_line():

@@ -153,6 +153,32 @@ def test_a_copy_without_tables_loads_from_either_folder(write: Write):
         )
 
 
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("", "annotations.csv is empty: only intended emotions"),
+        ("file,a1_A\n", "annotations.csv is empty: only intended emotions"),
+        (
+            "file;a1_A\nDK_001_A_1.wav;3\n",
+            "annotations.csv has no column file among file;a1_A: only intended emotions; "
+            "fields are divided by commas",
+        ),
+        (
+            "name,a1_A\nDK_001_A_1.wav,3\n",
+            "annotations.csv has no column file among name, a1_A: only intended emotions; "
+            "fields are divided by commas",
+        ),
+    ],
+)
+def test_a_table_of_annotations_without_content_is_named(write: Write, text: str, problem: str):
+    root = write(["DK_001_A_1.wav"])
+    (root / "annotations.csv").write_text(text)
+    corpus = load("emotale", root)
+    assert problem in corpus.problems
+    assert not [line for line in corpus.problems if "cells" in line]
+    assert corpus.utterances[0].emotion() == "anger"
+
+
 def test_speakers_may_have_lost_their_zeros(write: Write):
     root = write(["DK_001_A_1.wav"], speakers="speaker,gender,age\n1,F,22\n")
     assert load("emotale", root).utterances[0].age == 22

@@ -514,7 +514,7 @@ def test_the_split_and_a_random_cut_are_the_same_on_every_machine():
         "print(protocol('random-kfold-5', load('excerpt')).split)"
     )
     there = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert there.stdout.strip() == "63b97f95f6869d54"
+    assert there.stdout.strip() == "761914400514b37b"
 
 
 def test_another_map_is_seen_in_the_name(all_emodb: Corpus, all_ravdess: Corpus):
@@ -689,6 +689,64 @@ def test_random_folds_keep_takes_together_and_emotions_even(all_emodb: Corpus):
     for fold in cut.folds:
         assert set(Counter(u.emotion() for u in fold.test).values()) == {40}
         assert speakers(fold.test) == speakers(fold.train)
+
+
+def random_folds(corpus: Corpus, num_folds: int) -> Protocol:
+    """The folds, of which every one has its sides and every utterance is tested once."""
+    cut = protocol(f"random-kfold-{num_folds}", corpus)
+    check(cut, audio=False)
+    assert len(cut.folds) == num_folds
+    tested = Counter(u.id for fold in cut.folds for u in fold.test)
+    assert tested == Counter(u.id for u in corpus.utterances)
+    for fold in cut.folds:
+        assert sum(len(side) for side in fold.sides.values()) == len(corpus.utterances)
+    return cut
+
+
+@pytest.mark.parametrize(
+    ("num_folds", "tested", "chosen"),
+    [(5, {23, 24}, 9), (10, {11, 12}, 10), (20, {5, 6}, 11), (119, {1}, 11)],
+)
+def test_random_folds_choose_on_a_tenth_of_what_is_not_tested(
+    num_folds: int, tested: set[int], chosen: int
+):
+    for fold in (cut := random_folds(load("excerpt"), num_folds)).folds:
+        assert len(fold.development) == chosen
+    assert {len(fold.test) for fold in cut.folds} == tested
+
+
+@pytest.mark.parametrize("num_folds", [3, 5, 10, 20, 24])
+def test_random_folds_of_two_speakers_never_starve_the_training(num_folds: int):
+    excerpt = load("excerpt")
+    two = excerpt.subset(speakers=excerpt.speakers[:2])
+    for fold in random_folds(two, num_folds).folds:
+        assert len(fold.development) == (len(fold.train) + len(fold.development)) // 10
+        assert {u.emotion() for u in fold.train} == set(two.emotions)
+
+
+@given(
+    counts=st.lists(st.integers(1, 9), min_size=2, max_size=4).filter(lambda c: sum(c) >= 3),
+    data=st.data(),
+)
+@settings(max_examples=30)
+def test_random_folds_have_three_sides_for_every_k_up_to_the_number_of_takes(
+    counts: list[int], data: st.DataObject
+):
+    utterances = tuple(
+        Utterance(
+            id=f"mine/{emotion}{n}",
+            path=Path(f"{emotion}{n}.wav"),
+            ratings=(Rating(rater="intended", emotion={emotion: 1.0}),),
+        )
+        for emotion, count in zip(EMOTIONS, counts, strict=False)
+        for n in range(count)
+    )
+    corpus = Corpus(name="mine", utterances=utterances)
+    num_folds = data.draw(st.integers(3, len(utterances)))
+    for fold in random_folds(corpus, num_folds).folds:
+        assert fold.train
+        assert fold.development
+        assert fold.test
 
 
 def test_sentence_disjoint_folds_claim_sentences_only(all_emodb: Corpus):

@@ -148,10 +148,41 @@ def test_a_consensus_of_ones_own_is_left_as_it_is(tmp_path: Path):
     assert not [line for line in corpus.problems if "several raters" in line]
 
 
+def test_a_consensus_about_affect_alone_leaves_the_emotion_to_most_raters(tmp_path: Path):
+    rows = ["a.wav,ann,joy,", "a.wav,bob,anger,", "a.wav,cid,anger,", "a.wav,consensus,,3"]
+    for order in (rows, rows[::-1]):
+        text = "file,rater,emotion,arousal\n" + "\n".join(order) + "\n"
+        (found,) = load("mine", table(tmp_path, text), scale=(1.0, 5.0)).utterances
+        assert (found.emotion(), found.affect()) == ("anger", {"arousal": 0.5})
+
+
+def test_only_people_are_counted_among_several_raters(tmp_path: Path):
+    text = (
+        "file,rater,emotion\na.wav,ann,joy\na.wav,bob,anger\na.wav,majority,anger\n"
+        "b.wav,ann,joy\nb.wav,consensus,no_agreement\nc.wav,ann,joy\n"
+    )
+    corpus = load("mine", table(tmp_path, text))
+    tied, owned, single = corpus.utterances
+    assert (tied.emotion(), owned.emotion()) == ("no_agreement", "no_agreement")
+    assert [rating.rater for rating in single.ratings] == ["ann"]
+    (line,) = [line for line in corpus.problems if "several raters" in line]
+    assert line.startswith("1 utterances have several raters")
+    assert "(of 1 none: no_agreement)" in line
+
+
 @pytest.mark.parametrize("word", ["unknown", "None", "N/A", "null", "?", "-", "NA"])
 def test_a_word_for_nobody_known_is_no_speaker(tmp_path: Path, word: str):
     corpus = load("mine", table(tmp_path, f"file,speaker\na.wav,{word}\nb.wav,b\n"))
     assert [utterance.speaker for utterance in corpus.utterances] == [None, "mine/b"]
+    assert f"1 utterances have an unknown speaker, written '{word}'" in corpus.problems
+
+
+def test_a_speaker_named_in_another_row_is_known(tmp_path: Path):
+    text = "file,speaker,rater,emotion\na.wav,?,x,joy\na.wav,anna,y,joy\nb.wav,?,x,joy\n"
+    corpus = load("mine", table(tmp_path, text + "b.wav,Unknown,y,joy\n"))
+    assert [utterance.speaker for utterance in corpus.utterances] == ["mine/anna", None]
+    (line,) = [line for line in corpus.problems if "unknown speaker" in line]
+    assert line.startswith("1 utterances have an unknown speaker")
 
 
 def test_speakers_who_look_like_one_person_are_named(tmp_path: Path):

@@ -383,6 +383,7 @@ def _leaks(
     protocol: Protocol, *, audio: bool, read: Read | None
 ) -> Generator[LeakError, None, None]:
     """Every leak, those that are quickly found first."""
+    place = cache(Path.resolve)  # a link and a detour lead to one file
     for fold in protocol.folds:
         where = f"{protocol.name}, fold {fold.name}"
         yield from _apart(where, fold, "utterance", "utterance", lambda utterance: utterance.id)
@@ -401,7 +402,7 @@ def _leaks(
         yield from _apart(
             where, fold, "take", "repetition of one speaker, sentence and emotion", _take
         )
-        yield from _overlapping(where, fold)
+        yield from _overlapping(where, fold, place)
     if not audio:
         return
     distinct = {
@@ -435,10 +436,11 @@ def _one_recording(
         yield from _apart(where, fold, kind, what, lambda u: twin.get(u.id))
 
 
-def _overlapping(where: str, fold: Fold) -> Generator[LeakError, None, None]:
+def _overlapping(
+    where: str, fold: Fold, place: Callable[[Path], Path]
+) -> Generator[LeakError, None, None]:
     """No stretch of a file on one side that overlaps a stretch of it on another."""
     stretches: dict[Path, list[tuple[float, float, str, str]]] = {}
-    place = cache(Path.resolve)  # a link and a detour lead to one file
     for side, utterances in fold.sides.items():
         for u in utterances:
             end = math.inf if u.end is None else u.end

@@ -181,7 +181,9 @@ class _Tables:
     def annotations(self) -> Mapping[str, Mapping[str, str | None]]:
         """Name of a recording to its row."""
         rows: dict[str, Mapping[str, str | None]] = {}
-        for number, row in enumerate(self._rows("annotations.csv", "only intended emotions"), 2):
+        for number, row in enumerate(
+            self._rows("annotations.csv", "file", "only intended emotions"), 2
+        ):
             name = Path(row.get("file") or "").stem
             if NAME.match(name) is None:
                 self.unread.append(f"file in row {number}")
@@ -192,7 +194,8 @@ class _Tables:
     def speakers(self) -> Mapping[str, tuple[str | None, float | None]]:
         """Number of a speaker to sex and age in years."""
         speakers: dict[str, tuple[str | None, float | None]] = {}
-        for row in self._rows("speaker_info.csv", "sex and age of the speakers are unknown"):
+        lacking = "sex and age of the speakers are unknown"
+        for row in self._rows("speaker_info.csv", "speaker", lacking):
             speaker = (row.get("speaker") or "").strip().zfill(3)  # some editors eat zeros in front
             sex = SEXES.get((row.get("gender") or "").strip())
             speakers[speaker] = sex, self._number(row, "age", f"speaker {speaker}")
@@ -260,10 +263,21 @@ class _Tables:
             return None
         return value
 
-    def _rows(self, name: str, lacking: str) -> list[dict[str, str | None]]:
+    def _rows(self, name: str, key: str, lacking: str) -> list[dict[str, str | None]]:
+        """The rows of a table; none, and a line about it, without any or without its key."""
         path = self.root / name
         if not path.is_file():
             self.noted.append(f"{name} is missing: {lacking}")
             return []
         with path.open(encoding="utf-8-sig", newline="") as file:
-            return list(csv.DictReader(file))
+            reader = csv.DictReader(file)
+            columns, rows = list(reader.fieldnames or ()), list(reader)
+        if not rows:
+            self.noted.append(f"{name} is empty: {lacking}")
+        elif key not in columns:
+            self.noted.append(
+                f"{name} has no column {key} among {', '.join(columns)}: {lacking}; "
+                "fields are divided by commas"
+            )
+            return []
+        return rows

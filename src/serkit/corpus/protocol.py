@@ -892,19 +892,31 @@ def _speaker_text_kfold(kept: _Kept, num_folds: int) -> Protocol:
 
 def _random_kfold(kept: _Kept, num_folds: int) -> Protocol:
     name = f"random-kfold-{num_folds}"
-    takes = {_take(utterance, utterance.emotion() or "") for utterance in kept.utterances}
+    takes: defaultdict[tuple[str, str], list[str]] = defaultdict(list)
+    for utterance in kept.utterances:
+        emotion = utterance.emotion() or ""
+        takes[emotion, _take(utterance, emotion)].append(utterance.id)
     _check_num_folds(name, num_folds, len(takes), "takes", kept.corpus)
-    tenth = {"hash": {"salt": f"{name}-development", "every": 10, "part": 0}}
-    sides: list[tuple[str, Mapping[str, Any]]] = []
+    first = {take: min(ids) for take, ids in takes.items()}
+    # One row, emotion after emotion and each in hash order: dealing from it keeps emotions even,
+    # and parts too, however few takes an emotion has.
+    rank = {id: number for number, id in enumerate(hash_order(first.values(), salt=name))}
+    order = sorted(takes, key=lambda take: (take[0], rank[first[take]]))
+    folds: list[Fold] = []
     for number in range(num_folds):
-        test = {"hash": {"salt": name, "every": num_folds, "part": number}}
-        development = {**tenth, "without": test}
-        train = {"without": [test, tenth]}
-        sides.append((str(number + 1), {"train": train, "development": development, "test": test}))
-    folds, empty = _by_conditions(sides, kept)
-    if not folds:
-        raise ProtocolError(
-            f"{name}: {len(takes)} takes of {kept.corpus.name} are too few for three sides"
+        side = dict.fromkeys(order[number::num_folds], "test")
+        rest = [take for take in order if take not in side]
+        # The first take of an emotion trains, so that choosing never costs the training an emotion.
+        trains = {take[0]: take for take in reversed(rest)}.values()
+        free = [take for take in rest if take not in trains] or rest
+        tenth = max(1, len(rest) // 10)
+        side |= {free[n * len(free) // tenth]: "development" for n in range(tenth)}
+        side_of = {id: side.get(take, "train") for take in order for id in takes[take]}
+        sides: dict[str, list[Utterance]] = {"train": [], "development": [], "test": []}
+        for utterance in kept.utterances:
+            sides[side_of[utterance.id]].append(utterance)
+        folds.append(
+            Fold(name=str(number + 1), **{what: tuple(part) for what, part in sides.items()})
         )
     return _cut(
         kept,
@@ -917,11 +929,11 @@ def _random_kfold(kept: _Kept, num_folds: int) -> Protocol:
             "not comparable with speaker-independent numbers"
         ),
         source=(
-            f"serkit: takes of each emotion by SHA-256 with salt {name}, every {num_folds}th "
-            f"tests; of the others, every tenth by SHA-256 with salt {name}-development chooses"
+            f"serkit: takes, emotion after emotion and each by SHA-256 with salt {name}; every "
+            f"{num_folds}th tests, and of the others a tenth (at least one), evenly from the same "
+            "order, chooses"
         ),
         development_shares=("speaker", "sentence"),
-        notes=empty,
     )
 
 

@@ -12,10 +12,10 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from serkit.corpus.consensus import majority, mean_affect, soft_labels
+from serkit.corpus.consensus import majority, mean_affect, people, soft_labels
 from serkit.corpus.corpus import Corpus, MissingCorpusError, MissingExtraError, missing_files
 from serkit.corpus.scheme import UnknownLabelError, canonical, num_outside, to_unit
-from serkit.corpus.utterance import AFFECT, Rating, Seconds, Utterance
+from serkit.corpus.utterance import AFFECT, RATER_ORDER, Rating, Seconds, Utterance
 
 COLUMNS = (
     "file",
@@ -101,8 +101,10 @@ def read_table(
     """Read a CSV or Parquet table; no audio is decoded.
 
     Only ``file`` is required, absolute or relative to the table. Rows with one ``file``, ``start``
-    and ``end`` and different ``rater`` are several ratings of one utterance. Times are seconds or
-    time deltas such as ``0 days 00:00:01.5``. A CSV may be divided by comma, semicolon or tab.
+    and ``end`` and different ``rater`` are several ratings of one utterance; unless one of them is
+    ``consensus`` or ``intended``, the emotion of most raters, and their mean affect, are added as
+    ``consensus``. Times are seconds or time deltas such as ``0 days 00:00:01.5``. A CSV may be
+    divided by comma, semicolon or tab.
 
     Args:
         path: The table, ``.csv`` or ``.parquet``.
@@ -216,6 +218,10 @@ class Gathered:
         default_factory=dict[tuple[str, Seconds, Seconds | None], dict[str, Rating]]
     )
     unknown: list[str] = field(default_factory=list[str])
+    nobody: dict[tuple[str, Seconds, Seconds | None], str] = field(
+        default_factory=dict[tuple[str, Seconds, Seconds | None], str]
+    )
+    """Utterance to the word that stands for a speaker nobody knows."""
     num_clamped: int = 0
 
     def add(
@@ -256,6 +262,9 @@ class Gathered:
                 raise TableError(
                     f"{where}: {column} {value!r} of {file}, but {facts[column]!r} in another row"
                 )
+        word = _text(row.get("speaker"))
+        if word is not None and _speaker(word) is None:
+            self.nobody[key] = word
         rating = self._rating(row, where, scales or {})
         if rating is None:
             return
@@ -300,13 +309,17 @@ class Gathered:
             )
         utterances.sort(key=lambda utterance: utterance.id)
         noted = [*problems, *missing_files(utterances), *_alike(utterances)]
-        several = [u for u in utterances if len({r.rater for r in u.ratings}) > 1]
-        agreed = {u.id: _agreed(u) for u in several}
-        utterances = [agreed.get(u.id, u) for u in utterances]
-        if any(agreed[u.id] is not u for u in several):
-            ties = sum(u.emotion() == "no_agreement" for u in agreed.values())
+        words = [word for key, word in self.nobody.items() if "speaker" not in self.facts[key]]
+        if words:
+            listed = ", ".join(repr(word) for word in sorted(set(words)))
+            noted.append(f"{len(words)} utterances have an unknown speaker, written {listed}")
+        agreed = [_agreed(utterance) for utterance in utterances]
+        added = [u for u, before in zip(agreed, utterances, strict=True) if u is not before]
+        utterances = agreed
+        if added:
+            ties = sum(u.emotion("consensus") == "no_agreement" for u in added)
             noted.append(
-                f"{len(several)} utterances have several raters: the emotion is that of most of "
+                f"{len(added)} utterances have several raters: the emotion is that of most of "
                 f"them (of {ties} none: no_agreement), affect their mean; another choice: --rater"
             )
         if self.num_clamped:
@@ -354,14 +367,21 @@ class Gathered:
 
 
 def _agreed(utterance: Utterance) -> Utterance:
-    """The utterance with a rating by ``consensus``, where its raters are people and have none."""
-    if {"consensus", "intended"} & {rating.rater for rating in utterance.ratings}:
+    """The utterance with what several people agree on, where it has no such label of its own."""
+    ratings = sorted(people(utterance.ratings), key=lambda rating: rating.rater)  # not by rows
+    given = [rating for rating in utterance.ratings if rating.rater in RATER_ORDER]
+    if len(ratings) < 2:
         return utterance
-    ratings = sorted(utterance.ratings, key=lambda rating: rating.rater)  # not by order of rows
-    shares = soft_labels(ratings)
-    emotion = shares if majority(ratings) is not None else {"no_agreement": 1.0} if shares else {}
-    consensus = Rating(rater="consensus", emotion=emotion, affect=mean_affect(ratings))
-    return replace(utterance, ratings=(*utterance.ratings, consensus))
+    emotion = {} if any(rating.emotion for rating in given) else soft_labels(ratings)
+    if emotion and majority(ratings) is None:
+        emotion = {"no_agreement": 1.0}
+    affect = {} if any(rating.affect for rating in given) else mean_affect(ratings)
+    if not emotion and not affect:
+        return utterance
+    own = utterance.rating("consensus") or Rating(rater="consensus")
+    others = (rating for rating in utterance.ratings if rating is not own)
+    added = replace(own, emotion=emotion or own.emotion, affect=affect or own.affect)
+    return replace(utterance, ratings=(*others, added))
 
 
 def _alike(utterances: Iterable[Utterance]) -> tuple[str, ...]:
