@@ -438,9 +438,12 @@ def test_evaluate_judges_a_model_on_speakers_it_has_not_heard(
     run: Path, root: Path, tmp_path: Path
 ) -> None:
     model, table = run / "seed0" / "fold-s1", tmp_path / "made.csv"
-    done = serkit("evaluate", model, "--corpus", f"synthetic={root}", "--output", table)
+    page = tmp_path / "made.html"
+    words = ("--corpus", f"synthetic={root}", "--output", table, "--report", page)
+    done = serkit("evaluate", model, *words)
     assert done.exit_code == 0, done.output
-    assert "8 utterances are of speakers that the model was trained or chosen on" in done.stdout
+    for said in (done.stdout, page.read_text(encoding="utf-8")):
+        assert "8 utterances are of speakers that the model was trained or chosen on" in said
     with table.open(newline="") as file:
         assert {row["speaker"] for row in csv.DictReader(file)} == {"synthetic/s1"}
 
@@ -449,6 +452,7 @@ def test_a_run_has_heard_everybody(run: Path, root: Path) -> None:
     done = serkit("evaluate", run, "--corpus", f"synthetic={root}")
     assert done.exit_code == 1
     assert "no utterance to judge" in done.stderr
+    assert "12 utterances are of speakers that the model was trained or chosen on" in done.stderr
 
 
 @pytest.mark.parametrize(
@@ -498,6 +502,7 @@ def test_anybodys_table_is_scored_as_our_own(
     html = page.read_text(encoding="utf-8")
     assert "labels, speakers and folds are those of the corpus and the protocol" in html
     assert "../scored.csv" in html
+    assert "Equal audio was not looked for: nothing is trained here." in html
     with table.open(newline="") as file:
         assert {row["speaker"] for row in csv.DictReader(file)} == {
             f"synthetic/s{n}" for n in "123"
@@ -511,6 +516,41 @@ def test_a_page_brings_its_numbers_along(run: Path, tmp_path: Path) -> None:
     assert beside.read_bytes() == (run / "predictions.csv").read_bytes()
     html = (tmp_path / "ours.html").read_text(encoding="utf-8")
     assert re.search(r"read_predictions\(\S+ours\.predictions\.csv", html)
+
+
+def test_evaluate_says_what_a_run_knows_of_its_figures(run: Path, tmp_path: Path) -> None:
+    other, page = tmp_path / "other", tmp_path / "page.html"
+    shutil.copytree(run, other)
+    described = json.loads((other / "experiment.json").read_text(encoding="utf-8"))
+    described["protocol"]["leaks"] = ["a made-up leak of take 1"]
+    (other / "experiment.json").write_text(json.dumps(described), encoding="utf-8")
+    done = serkit("evaluate", other, "--report", page)
+    assert done.exit_code == 0, done.output
+    assert "LEAK ALLOWED: a made-up leak of take 1" in done.stdout
+    html = page.read_text(encoding="utf-8")
+    assert "a made-up leak of take 1" in html
+    for said in (described["protocol"]["labelled"], "Settings were changed by hand (augment=none"):
+        assert said in done.stdout
+        assert said in html
+    assert described["protocol"]["split"] in html
+    assert "None reported." in html  # training did look for equal audio
+    assert "LEAK ALLOWED: a made-up" in serkit("evaluate", run, "--against", other).stdout
+
+
+def test_evaluate_doubts_a_table_of_our_own(run: Path, tmp_path: Path) -> None:
+    with (run / "predictions.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    for row in rows:  # always the same: nothing to do with the labels
+        row |= {"predicted": "anger", "probability_anger": "1", "probability_sadness": "0"}
+    table, page = tmp_path / "table.csv", tmp_path / "page.html"
+    with table.open("w", newline="") as file:
+        writer = csv.DictWriter(file, list(rows[0]))
+        writer.writeheader()
+        writer.writerows(rows)
+    done = serkit("evaluate", table, "--report", page)
+    assert done.exit_code == 0, done.output
+    for said in (done.stdout, page.read_text(encoding="utf-8")):
+        assert "UAR 0.500 is NOT better than chance" in said
 
 
 def test_missing_answers_stop_or_count_as_errors(root: Path, theirs: Path) -> None:

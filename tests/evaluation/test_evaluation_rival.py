@@ -195,6 +195,14 @@ def test_shifted_rows_are_told_in_the_order_of_the_table(loso: Protocol, write: 
     assert "WAR 1.000" in shift
 
 
+def test_a_shift_is_told_above_chance_too(loso: Protocol, write: Write):
+    utterances = of_test(loso)  # every second neighbour has the same emotion
+    rows = [f"{u.id},{utterances[n - 1].emotion()}" for n, u in enumerate(utterances)]
+    (shift,) = read_rival(write("file,predicted", rows), loso).notes
+    assert shift.startswith("WARNING: labels seem shifted: sorted by file")
+    assert "far better (WAR 1.000, not 0.500)" in shift  # by 1 row, or by 7: emotions come round
+
+
 @pytest.mark.parametrize(("num_swapped", "num_notes"), [(4, 2), (2, 1)])
 def test_a_wrong_class_map_is_told_above_chance_too(
     num_swapped: int, num_notes: int, loso: Protocol, write: Write
