@@ -5,7 +5,7 @@
 Writes results/crnn.excerpt-5pairs.precision.ablation.csv (with a column ``row``) and its
 predictions; goes on where it was stopped. Both rows see the same utterances in the same order with
 the same draws; only the precision of the network's arithmetic differs. Needs no corpus beside the
-shipped one, and about a quarter of an hour on two cores that compute in bfloat16.
+shipped one, and some twenty minutes on one core that computes in bfloat16.
 """
 
 from collections.abc import Mapping

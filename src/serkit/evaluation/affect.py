@@ -10,7 +10,6 @@ folds of each fold's own; the two differ, and a mean over batches is neither.
 
 import csv
 import difflib
-import gzip
 import io
 import math
 import statistics
@@ -26,11 +25,11 @@ from jaxtyping import Float, Int
 from serkit.corpus import AFFECT
 from serkit.evaluation.classification import marked
 from serkit.evaluation.interval import Comparison
-from serkit.evaluation.predictions import DECIMALS, PredictionsError, Seed, write_whole
+from serkit.evaluation.predictions import DECIMALS, PredictionsError, Seed, read_table, write_whole
 from serkit.evaluation.regression import Moments
 from serkit.evaluation.resampling import drawn_comparison, drawn_figure
 from serkit.evaluation.results import read_results
-from serkit.evaluation.scores import Figure
+from serkit.evaluation.scores import Figure, complete_seeds
 
 AFFECT_DRAWS = 2_000
 """Of the bootstrap over speakers."""
@@ -261,23 +260,7 @@ def read_affect_predictions(path: str | Path) -> list[AffectPrediction]:
         ...     read_affect_predictions(path)[0].predicted["valence"]
         0.25
     """
-    path = Path(path)
-    if not path.is_file():
-        raise FileNotFoundError(f"{path}: there is no such table of predictions")
-    try:
-        content = path.read_bytes()
-        if path.suffix == ".gz":
-            content = gzip.decompress(content)
-        text = content.decode("utf-8-sig")
-    except (OSError, EOFError, UnicodeDecodeError) as error:
-        raise PredictionsError(
-            f"{path}: not a readable {'.csv.gz' if path.suffix == '.gz' else '.csv'} ({error})"
-        ) from error
-    lines = csv.reader(io.StringIO(text, newline=""), strict=True)
-    try:
-        return _parse(lines, path)
-    except csv.Error as error:
-        raise PredictionsError(f"{path}: line {lines.line_num} is not CSV ({error})") from error
+    return read_table(Path(path), _parse)
 
 
 def affect_dimensions(
@@ -339,7 +322,7 @@ def score_affect(rows: Iterable[AffectPrediction], *, draws: int = AFFECT_DRAWS)
     dimensions = affect_dimensions(table)
     for row in table:
         _check_row(row, row.file)
-    seeds = _complete_seeds(table)
+    seeds = complete_seeds(table, reference="reference")
     one_seed = next(iter(seeds.values()))
     folds = tuple(dict.fromkeys(row.fold for row in table))
     speakers = tuple(sorted({row.speaker for row in one_seed}))
@@ -424,7 +407,7 @@ def affect_ensemble(rows: Iterable[AffectPrediction]) -> list[AffectPrediction]:
     if not table:
         raise PredictionsError("there are no predictions to put together")
     dimensions = affect_dimensions(table)
-    seeds = _complete_seeds(table)
+    seeds = complete_seeds(table, reference="reference")
     if len(seeds) < 2:
         raise PredictionsError(
             f"an ensemble needs at least two seeds, the table has only seed {next(iter(seeds))}"
@@ -503,7 +486,7 @@ def compare_affect(
             f"presence, rating or speaker, such as {apart[0]}"
         )
     speakers = tuple(sorted({row.speaker for row in tables[0]}))
-    seeds = [_complete_seeds(table) for table in tables]
+    seeds = [complete_seeds(table, reference="reference") for table in tables]
     of_speakers = [
         [_by_speaker(part, speakers, dimensions) for part in parts.values()] for parts in seeds
     ]
@@ -735,36 +718,6 @@ def _by_speaker(
 def _clamped(row: AffectPrediction) -> AffectPrediction:
     inside = {name: min(max(value, 0.0), 1.0) for name, value in row.predicted.items()}
     return replace(row, predicted=inside)
-
-
-def _complete_seeds(rows: Iterable[AffectPrediction]) -> dict[Seed, list[AffectPrediction]]:
-    """Rows by seed, once every seed is known to hold the same utterances, once each."""
-    seeds: dict[Seed, dict[str, AffectPrediction]] = defaultdict(dict)
-    for row in rows:
-        if row.file in seeds[row.seed]:
-            raise PredictionsError(
-                f"seed {row.seed} predicts {row.file} twice (folds "
-                f"{seeds[row.seed][row.file].fold} and {row.fold}): each test utterance counts once"
-            )
-        seeds[row.seed][row.file] = row
-    first_seed, first = next(iter(seeds.items()))
-    for seed, part in seeds.items():
-        apart = sorted(first.keys() ^ part.keys())
-        if apart:
-            raise PredictionsError(
-                f"seeds {first_seed} and {seed} were not tested on the same utterances: "
-                f"{len(apart)} are in only one of them, such as {apart[0]}; score complete "
-                "seeds only"
-            )
-        for file, row in part.items():
-            for name in ("fold", "speaker", "reference"):
-                known, other = getattr(first[file], name), getattr(row, name)
-                if known != other:
-                    raise PredictionsError(
-                        f"{file} has {name} {known!r} in seed {first_seed} and {other!r} in seed "
-                        f"{seed}"
-                    )
-    return {seed: list(part.values()) for seed, part in seeds.items()}
 
 
 def _parse(lines: Any, path: Path) -> list[AffectPrediction]:

@@ -11,10 +11,10 @@ import gzip
 import io
 import math
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from jaxtyping import Float
@@ -28,6 +28,8 @@ PROBABILITY = "probability_"
 """What the name of a probability's column begins with; the emotion follows."""
 SUM_TOLERANCE = 1e-3
 """How far the probabilities of a row may be from adding up to 1."""
+
+Row = TypeVar("Row")
 
 Seed = int | str
 """The seed of a run, or ``"ensemble-3"`` for the mean of the probabilities of three."""
@@ -172,23 +174,7 @@ def read_predictions(path: str | Path) -> list[Prediction]:
         ...     read_predictions(path)[0].predicted
         'anger'
     """
-    path = Path(path)
-    if not path.is_file():
-        raise FileNotFoundError(f"{path}: there is no such table of predictions")
-    try:
-        content = path.read_bytes()
-        if path.suffix == ".gz":
-            content = gzip.decompress(content)
-        text = content.decode("utf-8-sig")
-    except (OSError, EOFError, UnicodeDecodeError) as error:
-        raise PredictionsError(
-            f"{path}: not a readable {'.csv.gz' if path.suffix == '.gz' else '.csv'} ({error})"
-        ) from error
-    lines = csv.reader(io.StringIO(text, newline=""), strict=True)
-    try:
-        return _parse(lines, path)
-    except csv.Error as error:
-        raise PredictionsError(f"{path}: line {lines.line_num} is not CSV ({error})") from error
+    return read_table(Path(path), _parse)
 
 
 def scheme(rows: Sequence[Prediction], where: str = "predictions") -> tuple[str, ...]:
@@ -323,6 +309,65 @@ def _check_row(
             f"{where}: predicted is {row.predicted!r}, but the probabilities as written say "
             f"{most!r} (of equals the first column); make rows with Prediction.of"
         )
+
+
+def read_text(path: Path, *, what: str = "table of predictions", form: str = "") -> str:
+    """The text of a table, compressed or not: what ``write_whole`` wrote.
+
+    Args:
+        path: ``.csv``, or anything whose name ends in ``.gz``.
+        what: What an error calls it.
+        form: What it should have been, in an error; by its ending when empty.
+
+    Raises:
+        FileNotFoundError: There is no such file.
+        PredictionsError: It is damaged, or not text in UTF-8.
+
+    Example:
+        >>> import tempfile
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     path = Path(folder) / "table.csv.gz"
+        ...     write_whole(path, "seed,uar")
+        ...     read_text(path)
+        'seed,uar'
+    """
+    if not path.is_file():
+        raise FileNotFoundError(f"{path}: there is no such {what}")
+    try:
+        content = path.read_bytes()
+        if path.suffix == ".gz":
+            content = gzip.decompress(content)
+        return content.decode("utf-8-sig")
+    except (OSError, EOFError, UnicodeDecodeError) as error:
+        form = form or (".csv.gz" if path.suffix == ".gz" else ".csv")
+        raise PredictionsError(f"{path}: not a readable {form} ({error})") from error
+
+
+def read_table(
+    path: Path,
+    parse: Callable[[Any, Path], list[Row]],
+    *,
+    what: str = "table of predictions",
+) -> list[Row]:
+    """The rows that ``parse`` makes of the lines of a table.
+
+    Raises:
+        FileNotFoundError: There is no such file.
+        PredictionsError: It is damaged, or not CSV.
+
+    Example:
+        >>> import tempfile
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     path = Path(folder) / "table.csv"
+        ...     write_whole(path, "seed,uar")
+        ...     read_table(path, lambda lines, path: list(lines))
+        [['seed', 'uar']]
+    """
+    lines = csv.reader(io.StringIO(read_text(path, what=what), newline=""), strict=True)
+    try:
+        return parse(lines, path)
+    except csv.Error as error:
+        raise PredictionsError(f"{path}: line {lines.line_num} is not CSV ({error})") from error
 
 
 def write_whole(path: Path, text: str) -> None:

@@ -5,7 +5,6 @@ from the table; what the table says of them is only held against these, and disa
 """
 
 import csv
-import gzip
 import hashlib
 import io
 import math
@@ -26,6 +25,7 @@ from serkit.evaluation.predictions import (
     Prediction,
     PredictionsError,
     Seed,
+    read_text,
 )
 from serkit.evaluation.significance import doubts, shifted_labels
 
@@ -275,15 +275,7 @@ class _Table:
 
     @staticmethod
     def read(path: Path) -> "_Table":
-        if not path.is_file():
-            raise FileNotFoundError(f"{path}: there is no such table of predictions")
-        try:
-            content = path.read_bytes()
-            if path.suffix == ".gz":
-                content = gzip.decompress(content)
-            text = content.decode("utf-8-sig")
-        except (OSError, EOFError, UnicodeDecodeError) as error:
-            raise PredictionsError(f"{path}: not a readable table ({error})") from error
+        text = read_text(path, form="table")
         head = text.partition("\n")[0]
         parting = max(",;\t", key=head.count)
         reader = csv.reader(io.StringIO(text, newline=""), delimiter=parting, strict=True)

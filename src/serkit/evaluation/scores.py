@@ -23,7 +23,7 @@ from serkit.evaluation.interval import (
     compare,
     speaker_bootstrap,
 )
-from serkit.evaluation.predictions import Prediction, PredictionsError, Seed, scheme
+from serkit.evaluation.predictions import Prediction, PredictionsError, Row, Seed, scheme
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -329,8 +329,12 @@ def whole_seeds(rows: Iterable[Any]) -> tuple[list[Any], str]:
     )
 
 
-def complete_seeds(rows: Iterable[Prediction]) -> dict[Seed, list[Prediction]]:
+def complete_seeds(rows: Iterable[Row], *, reference: str = "emotion") -> dict[Seed, list[Row]]:
     """Rows by seed, once every seed is known to hold the same utterances, once each.
+
+    Args:
+        rows: ``Prediction``, or rows of another table with a seed, fold, file and speaker.
+        reference: The field that holds what was rated.
 
     Raises:
         PredictionsError: It does not; the message names an utterance.
@@ -341,8 +345,9 @@ def complete_seeds(rows: Iterable[Prediction]) -> dict[Seed, list[Prediction]]:
         >>> {seed: len(part) for seed, part in complete_seeds(rows).items()}
         {0: 1, 1: 1}
     """
-    seeds: dict[Seed, dict[str, Prediction]] = defaultdict(dict)
-    for row in rows:
+    seeds: dict[Seed, dict[str, Any]] = defaultdict(dict)
+    table: Iterable[Any] = rows
+    for row in table:
         if row.file in seeds[row.seed]:
             raise PredictionsError(
                 f"seed {row.seed} predicts {row.file} twice (folds "
@@ -360,7 +365,7 @@ def complete_seeds(rows: Iterable[Prediction]) -> dict[Seed, list[Prediction]]:
             )
         for file, row in part.items():
             other = first[file]
-            for name in ("fold", "speaker", "emotion"):
+            for name in ("fold", "speaker", reference):
                 if getattr(row, name) != getattr(other, name):
                     raise PredictionsError(
                         f"{file} has {name} {getattr(other, name)!r} in seed {first_seed} and "

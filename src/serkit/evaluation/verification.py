@@ -10,7 +10,6 @@ threshold that was chosen on the development side.
 
 import csv
 import difflib
-import gzip
 import io
 import math
 import statistics
@@ -24,7 +23,7 @@ import numpy as np
 from jaxtyping import Bool, Float, Int, Num
 
 from serkit.evaluation.interval import DRAWS
-from serkit.evaluation.predictions import PredictionsError, Seed, write_whole
+from serkit.evaluation.predictions import PredictionsError, Seed, read_table, write_whole
 from serkit.evaluation.resampling import drawn_figure
 from serkit.evaluation.scores import Figure
 
@@ -445,23 +444,7 @@ def read_scored_trials(path: str | Path) -> list[ScoredTrial]:
         FileNotFoundError: There is no such file.
         PredictionsError: The table is malformed; the message names the row and the remedy.
     """
-    path = Path(path)
-    if not path.is_file():
-        raise FileNotFoundError(f"{path}: there is no such table of trials")
-    try:
-        content = path.read_bytes()
-        if path.suffix == ".gz":
-            content = gzip.decompress(content)
-        text = content.decode("utf-8-sig")
-    except (OSError, EOFError, UnicodeDecodeError) as error:
-        raise PredictionsError(
-            f"{path}: not a readable {'.csv.gz' if path.suffix == '.gz' else '.csv'} ({error})"
-        ) from error
-    lines = csv.reader(io.StringIO(text, newline=""), strict=True)
-    try:
-        return _parse(lines, path)
-    except csv.Error as error:
-        raise PredictionsError(f"{path}: line {lines.line_num} is not CSV ({error})") from error
+    return read_table(Path(path), _parse, what="table of trials")
 
 
 def score_trials(rows: Iterable[ScoredTrial], *, draws: int = DRAWS) -> VerificationScores:

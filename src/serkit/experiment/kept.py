@@ -7,7 +7,6 @@ folder of an experiment is laid out again without its models; finished folds are
 
 import csv
 import dataclasses
-import gzip
 import io
 import json
 import tempfile
@@ -15,7 +14,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from serkit.evaluation.predictions import write_whole
+from serkit.evaluation.predictions import read_text, write_whole
 from serkit.experiment.folder import (
     DURATIONS,
     FOLD,
@@ -118,9 +117,7 @@ def read_labelled(path: Path, task: Task, columns: Sequence[str]) -> dict[Labels
     """Read what ``write_labelled`` wrote; nothing where there is no such file."""
     if not path.is_file():
         return {}
-    content = path.read_bytes()
-    text = (gzip.decompress(content) if path.suffix == ".gz" else content).decode("utf-8")
-    header, *lines = csv.reader(io.StringIO(text, newline=""))
+    header, *lines = csv.reader(io.StringIO(read_text(path), newline=""))
     parts: dict[Labels, list[list[str]]] = {}
     for line in lines:
         parts.setdefault(tuple(line[: len(columns)]), []).append(line[len(columns) :])

@@ -55,7 +55,7 @@ from serkit.experiment.folder import (
     recipe_name,
 )
 from serkit.experiment.settings import configure, system_class
-from serkit.experiment.task import TASKS, Task
+from serkit.experiment.task import TASKS, Task, everyone_in
 from serkit.experiment.watch import Watch
 from serkit.experiment.waveforms import Waveform, Waveforms
 from serkit.trainer import Example, Run, Settings, environment, fit, git_state, save
@@ -455,17 +455,16 @@ def describe(experiment: Experiment, config: Any, leaks: Sequence[str] = ()) -> 
     """``experiment.json``: what was run, on what, with which settings."""
     corpus, protocol = experiment.corpus, experiment.protocol
     passport = corpus.passport
-    used = {u.id: u for f in protocol.folds for side in f.sides.values() for u in side}.values()
     members = json.dumps(
         [[f.name, *([u.id for u in side] for side in f.sides.values())] for f in protocol.folds]
     )
-    everyone = {u.id: u for fold in protocol.folds for side in fold.sides.values() for u in side}
+    everyone = everyone_in(protocol)
     labels = json.dumps(
         [
             [u.id, u.speaker, u.emotion(), u.start, u.end, *sorted(u.affect().items())]
             if protocol.task == "affect"
             else [u.id, u.speaker, u.emotion(), u.start, u.end]
-            for _, u in sorted(everyone.items())
+            for u in sorted(everyone, key=lambda utterance: utterance.id)
         ]
     )
     return {
@@ -491,7 +490,7 @@ def describe(experiment: Experiment, config: Any, leaks: Sequence[str] = ()) -> 
             "citation": passport.citation if passport else "",
             "num_utterances": len(corpus.utterances),
             "problems": list(corpus.problems),
-            "duplicates": [", ".join(u.id for u in group) for group in equal_audio(used)],
+            "duplicates": [", ".join(u.id for u in group) for group in equal_audio(everyone)],
         },
         "protocol": {
             "name": protocol.name,

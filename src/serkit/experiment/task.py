@@ -206,12 +206,12 @@ class AffectTask:
 
     def names(self, protocol: corpus.Protocol) -> tuple[str, ...]:
         """The dimensions that every utterance of the protocol was rated on."""
-        everyone = _everyone(protocol)
+        everyone = everyone_in(protocol)
         return tuple(name for name in AFFECT if all(name in u.affect() for u in everyone))
 
     def remarks(self, protocol: corpus.Protocol) -> tuple[str, ...]:
         """Dimensions left out because some utterances were not rated on them."""
-        everyone = _everyone(protocol)
+        everyone = everyone_in(protocol)
         counts = {name: sum(name in u.affect() for u in everyone) for name in AFFECT}
         return tuple(
             f"{name} is left out: {count} of {len(everyone)} utterances were rated on it."
@@ -288,7 +288,7 @@ class AffectTask:
         return evaluation.compare_affect(first, second)
 
 
-def _everyone(protocol: corpus.Protocol) -> list[Utterance]:
+def everyone_in(protocol: corpus.Protocol) -> list[Utterance]:
     """Every utterance of a protocol, once."""
     sides = [side for fold in protocol.folds for side in fold.sides.values()]
     return list({utterance.id: utterance for side in sides for utterance in side}.values())
