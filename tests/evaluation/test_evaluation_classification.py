@@ -18,6 +18,7 @@ from serkit.evaluation import (
     Confusion,
     f1,
     macro_f1,
+    macro_precision,
     marked,
     precision,
     recall,
@@ -34,6 +35,7 @@ REFERENCE = ["anger", "anger", "anger", "anger", "neutral", "neutral", "sadness"
 PREDICTED = ["anger", "anger", "anger", "neutral", "neutral", "anger", "anger", "neutral"]
 
 emotion = st.sampled_from(EMOTIONS)
+FIGURES = (uar, war, macro_f1, weighted_f1, macro_precision)
 pairs = st.lists(st.tuples(emotion, emotion), min_size=1, max_size=30)
 
 
@@ -55,6 +57,7 @@ def test_a_confusion_counted_by_hand():
     assert war(confusion) == 4 / 8
     assert macro_f1(confusion) == pytest.approx((6 / 9 + 2 / 5 + 0) / 3)
     assert weighted_f1(confusion) == pytest.approx((4 * 6 / 9 + 2 * 2 / 5 + 2 * 0) / 8)
+    assert macro_precision(confusion) == pytest.approx((3 / 5 + 1 / 3 + 0) / 3)
     assert recall(confusion) == {"anger": 0.75, "neutral": 0.5, "sadness": 0.0}
     assert f1(confusion) == pytest.approx({"anger": 6 / 9, "neutral": 2 / 5, "sadness": 0.0})
     heard = precision(confusion)
@@ -64,7 +67,7 @@ def test_a_confusion_counted_by_hand():
 
 def test_figures_take_two_sequences_or_a_confusion():
     confusion = Confusion.of(REFERENCE, PREDICTED, EMOTIONS)
-    for figure in (uar, war, macro_f1, weighted_f1):
+    for figure in FIGURES:
         assert figure(REFERENCE, PREDICTED, EMOTIONS) == figure(confusion)
 
 
@@ -83,6 +86,12 @@ def test_agreement_with_scikit_learn_and_audmetric_when_all_emotions_occur():
         )
         assert list(recall(confusion).values()) == pytest.approx(
             recall_score(reference, predicted, average=None, labels=labels).tolist()
+        )
+        assert macro_precision(confusion) == pytest.approx(
+            precision_score(reference, predicted, average="macro")
+        )
+        assert macro_precision(confusion) == pytest.approx(
+            audmetric.unweighted_average_precision(reference, predicted, labels=labels)
         )
         assert list(precision(confusion).values()) == pytest.approx(
             precision_score(reference, predicted, average=None, labels=labels).tolist()
@@ -119,6 +128,18 @@ def test_macro_f1_counts_an_emotion_that_is_only_predicted_and_skips_one_on_neit
     assert macro_f1(on_neither_side, absent="skip") == pytest.approx((0 + 2 / 3) / 2)
 
 
+def test_macro_precision_counts_an_emotion_that_is_never_predicted_as_zero():
+    never_predicted = Confusion.of(["anger", "neutral"], ["anger", "anger"], EMOTIONS)
+    assert math.isnan(macro_precision(never_predicted))  # nobody rated or heard sadness
+    assert macro_precision(never_predicted, absent="skip") == pytest.approx((1 / 2 + 0) / 2)
+    labels = list(EMOTIONS)
+    theirs = precision_score(
+        ["anger", "neutral", "sadness"], ["anger"] * 3, average="macro", labels=labels,
+        zero_division=0,
+    )  # fmt: skip
+    assert macro_precision(["anger", "neutral", "sadness"], ["anger"] * 3, labels) == theirs
+
+
 def test_weighted_f1_gives_no_weight_to_an_absent_emotion():
     reference, predicted = ["anger", "neutral"], ["sadness", "neutral"]
     for absent in ("nan", "skip"):
@@ -130,9 +151,9 @@ def test_weighted_f1_gives_no_weight_to_an_absent_emotion():
 def test_every_figure_by_name_is_the_function_of_that_name():
     generator = np.random.default_rng(5)
     counts = generator.integers(0, 9, (4, 2, 3, 3))
-    for name, function in {
-        "uar": uar, "war": war, "macro_f1": macro_f1, "weighted_f1": weighted_f1
-    }.items():  # fmt: skip
+    functions = {function.__name__: function for function in FIGURES}
+    assert functions.keys() == METRICS.keys()
+    for name, function in functions.items():
         many = METRICS[name](counts, "skip")
         assert many.shape == (4, 2)
         one = function(Confusion(emotions=EMOTIONS, counts=counts[3, 1]), absent="skip")
@@ -148,7 +169,7 @@ def test_an_absent_emotion_is_named_and_daggered():
 
 def test_nothing_at_all_has_no_figure():
     nothing = Confusion.empty(EMOTIONS)
-    for figure in (uar, war, macro_f1, weighted_f1):
+    for figure in FIGURES:
         assert math.isnan(figure(nothing, absent="nan"))
         assert math.isnan(figure(nothing, absent="skip"))
 
@@ -175,7 +196,7 @@ def test_a_test_set_may_be_scored_in_parts(answers, cut):
 @given(pairs)
 def test_every_figure_is_between_0_and_1_or_says_it_is_not_defined(answers):
     confusion = Confusion.of(*split(answers), EMOTIONS)
-    for figure in (uar, war, macro_f1, weighted_f1):
+    for figure in FIGURES:
         assert 0.0 <= figure(confusion, absent="skip") <= 1.0
         value = figure(confusion)
         assert math.isnan(value) or 0.0 <= value <= 1.0
@@ -184,7 +205,7 @@ def test_every_figure_is_between_0_and_1_or_says_it_is_not_defined(answers):
 
 @given(st.lists(emotion, min_size=1))
 def test_identical_ratings_score_best(reference):
-    for figure in (uar, war, macro_f1, weighted_f1):
+    for figure in FIGURES:
         assert figure(reference, reference, EMOTIONS, absent="skip") == 1.0
 
 
@@ -192,7 +213,7 @@ def test_identical_ratings_score_best(reference):
 def test_names_of_emotions_do_not_matter(answers, names):
     renamed = dict(zip(EMOTIONS, names, strict=True))
     reference, predicted = split(answers)
-    for figure in (uar, war, macro_f1, weighted_f1):
+    for figure in FIGURES:
         for absent in ("nan", "skip"):
             assert same(
                 figure(reference, predicted, EMOTIONS, absent=absent),

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from serkit.evaluation.embedding_map import (
     EMOTION_COLOURS,
     MARKERS,
+    MOST_NAMED,
     MOST_PANELS,
     embedding_picture,
     flattened,
@@ -77,7 +78,7 @@ def utterances():
     return {
         "embeddings": dict(zip(files, vectors, strict=True)),
         "shown": {file: ("anger", "delight")[file.endswith(("0", "1"))] for file in files},
-        "speakers": {file: f"{file[0]}-{int(file[-1]) % 2}" for file in files},
+        "shaped": {file: f"{file[0]}-{int(file[-1]) % 2}" for file in files},
     }
 
 
@@ -99,7 +100,7 @@ def test_one_system_has_one_map_coloured_by_emotion_and_marked_by_speaker(uttera
     picture = embedding_picture(**utterances)
     (axes,) = picture.canvas.axes
     assert sum(len(c.get_offsets()) for c in axes.collections) == 32
-    assert len(utterances["speakers"].values()) > len(MARKERS)  # too many shapes to tell apart
+    assert len(utterances["shaped"].values()) > len(MARKERS)  # too many shapes to tell apart
     assert "shaped by speaker" not in picture.caption
     assert "anger 16, delight 16" in picture.alt
     names = [text.get_text() for text in picture.canvas.legends[0].get_texts()]
@@ -112,15 +113,41 @@ def test_one_system_has_one_map_coloured_by_emotion_and_marked_by_speaker(uttera
 def test_values_are_shown_as_colours_too(utterances):
     shown = {file: number / 31 for number, file in enumerate(utterances["shown"])}
     picture = embedding_picture(
-        utterances["embeddings"], shown, utterances["speakers"], shown_as="rated arousal"
+        utterances["embeddings"], shown, utterances["shaped"], shown_as="rated arousal"
     )
     assert "coloured by rated arousal" in picture.caption
     assert base64.b64decode(picture.uri.partition(",")[2]).lstrip().startswith(b"<?xml")
 
 
+def test_a_second_map_of_the_same_points_is_coloured_by_speaker_and_shaped_by_emotion(utterances):
+    by_emotion = embedding_picture(**utterances)
+    by_speaker = embedding_picture(
+        utterances["embeddings"], utterances["shaped"], utterances["shown"],
+        shown_as="speaker", shaped_by="emotion", name="by-speaker",
+    )  # fmt: skip
+    assert by_speaker.name == "by-speaker"
+    assert "coloured by speaker, shaped by emotion" in by_speaker.caption
+
+    def points(picture):
+        (axes,) = picture.canvas.axes
+        return sorted(p for c in axes.collections for p in c.get_offsets().tolist())
+
+    assert points(by_speaker) == points(by_emotion)
+    lines = by_speaker.canvas.legends[0].get_lines()
+    assert len(lines) == 16
+    assert len({tuple(line.get_color()) for line in lines}) == 16
+
+
+def test_speakers_that_nobody_could_tell_apart_have_colours_and_no_legend(utterances):
+    names = {file: f"speaker {number}" for number, file in enumerate(utterances["shaped"])}
+    picture = embedding_picture(utterances["embeddings"], names, utterances["shown"])
+    assert len(names) > MOST_NAMED
+    assert picture.canvas.legends == []
+
+
 def test_too_few_embeddings_make_no_map_and_two_spaces_are_refused(utterances):
     few = dict(list(utterances["embeddings"].items())[:2])
-    assert embedding_picture(few, utterances["shown"], utterances["speakers"]) is None
+    assert embedding_picture(few, utterances["shown"], utterances["shaped"]) is None
     mixed = utterances["embeddings"] | {"0/0": np.zeros(3)}
     with pytest.raises(ValueError, match=r"different lengths \(3, 5\) do not lie in one space"):
-        embedding_picture(mixed, utterances["shown"], utterances["speakers"])
+        embedding_picture(mixed, utterances["shown"], utterances["shaped"])

@@ -95,7 +95,7 @@ def test_the_numbers_are_those_of_the_predictions(page, rows):
     headline = page.tables["table-headline"]
     assert headline[1] == ["UAR", uar.text, uar.interval.text, uar.fold_text]
     together = score(ensemble(rows), draws=500).figures["war"]
-    assert headline[6] == [
+    assert headline[7] == [
         "WAR, ensemble-2", together.text, together.interval.text, together.fold_text
     ]  # fmt: skip
     assert [row[:2] for row in page.tables["table-seeds"][1:3]] == [

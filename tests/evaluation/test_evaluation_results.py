@@ -151,13 +151,25 @@ def test_weighted_f1_stands_in_every_row_and_in_the_table(tmp_path, make_rows):
     assert pooled.split(" | ")[place] == f"{found[2]['weighted_f1']:.3f}"
 
 
+def test_macro_precision_stands_in_tables_all_of_whose_rows_have_it(tmp_path, make_rows):
+    rows = make_rows(seeds=(0, 1))
+    found = result_rows(rows, **ABOUT, train_seconds={})
+    assert found[2]["macro_precision"] == round(score(rows).figures["macro_precision"].mean, 4)
+    new = write_results(tmp_path / "new.csv", found)
+    assert f"| {found[2]['macro_precision']:.3f} |" in results_table([new]).splitlines()[4]
+    old = write_results(tmp_path / "old.csv", without(found, "macro_precision"))
+    assert "macro precision" in results_table([new])
+    assert "macro precision" not in results_table([new, old])
+
+
 def test_results_from_before_the_last_columns_are_still_shown(tmp_path, make_rows):
     found = result_rows(make_rows(), **ABOUT, train_seconds={}, split="0123456789abcdef")
-    old = without(found, "weighted_f1", "split")
+    old = without(found, "weighted_f1", "split", "macro_precision")
     path = write_results(tmp_path / "old.csv", old)
     assert "weighted_f1" not in read_results(path)[0]
     alone = results_table([path])
     assert "weighted F1" not in alone
+    assert "macro precision" not in alone
     assert "plit" not in alone
     both = results_table([path, write_results(tmp_path / "new.csv", found)])
     assert both.count("###") == 1

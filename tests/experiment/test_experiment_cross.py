@@ -9,7 +9,7 @@ import pytest
 from serkit.corpus import Corpus, Rating, Utterance, read_folder, synthetic
 from serkit.evaluation import read_results, score
 from serkit.experiment import CrossStudy, ExperimentError, cross_recipe, write_cross
-from serkit.experiment.kept import read_labelled
+from serkit.experiment.labelled import read_labelled
 from serkit.experiment.task import TASKS
 
 pytest.importorskip("opensmile")

@@ -1,5 +1,12 @@
-"""Samples and time: one door for every file, and what can be said of a waveform at a glance."""
+"""Samples and time: one door for every file, what a glance says of a waveform, and bad quality."""
 
+from serkit.audio.degrade import (
+    CONDITIONS,
+    condition_name,
+    degrade,
+    parse_condition,
+    sources,
+)
 from serkit.audio.read import (
     SILENT_LEVEL,
     AudioError,
@@ -23,6 +30,7 @@ from serkit.audio.read import (
 )
 
 __all__ = [
+    "CONDITIONS",
     "SILENT_LEVEL",
     "AudioError",
     "AudioInfo",
@@ -37,9 +45,13 @@ __all__ = [
     "TruncatedAudioError",
     "UnreadableAudioError",
     "check",
+    "condition_name",
     "decoded_hash",
+    "degrade",
     "info",
     "inspect",
+    "parse_condition",
     "read",
     "resample",
+    "sources",
 ]

@@ -3,7 +3,20 @@
 Everything heavy is imported inside the commands, so that ``serkit --help`` answers at once.
 """
 
-from serkit.cli import audit, corpora, cross, demo, doctor, evaluate, predict, report, train
+from serkit.cli import (
+    audit,
+    corpora,
+    cross,
+    degrade,
+    demo,
+    doctor,
+    enrol,
+    evaluate,
+    predict,
+    report,
+    train,
+    verify,
+)
 from serkit.cli.shell import app
 
 __all__ = ["app", "main"]
@@ -15,6 +28,9 @@ for command in (  # in the order of --help
     evaluate.evaluate,
     cross.cross,
     predict.predict,
+    enrol.enrol,
+    verify.verify,
+    degrade.degrade,
     report.report,
     demo.demo,
     doctor.doctor,

@@ -2,17 +2,18 @@
 
 import os
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from enum import StrEnum
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Annotated, Any
+from typing import IO, TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import typer
 
 from serkit.cli.shell import FAILED, ModelOption, misunderstood, new_console, new_table
 
 if TYPE_CHECKING:
-    from serkit.predictor import Outcome, Predictor
+    from serkit.predictor import Neighbour, Outcome, Predictor
 
 
 MEDIA_SUFFIXES = (
@@ -49,20 +50,40 @@ def predict(
     batch: Annotated[
         int, typer.Option("--batch", min=1, help="Recordings rated at once, at most.")
     ] = 16,
+    voices: Annotated[
+        Path | None,
+        typer.Option(
+            "--voices",
+            metavar="FILE",
+            help="Choose among the emotions enrolled there (serkit enrol), or none of these.",
+        ),
+    ] = None,
 ) -> None:
     """Rate recordings. A bad file gets a row with its status; exit code 1 if there was one."""
-    paths = _recordings(recordings)
+    paths = recordings_of(recordings)
     form = format_ or _format_of(output)
-    from serkit.predictor import load
+    from serkit.predictor import NONE, load
 
-    listener = load(model if model is not None else _newest_model())
+    if voices is None:
+        listener = load(model if model is not None else newest_model())
+        scheme = _Scheme(listener.emotions, listener.affect, listener.rater)
+        outcomes = listener.predict_all
+    else:
+        listener = load_enrolled(voices, model)
+        scheme = _Scheme((*listener.voices.enrolled, NONE), (), listener.rater, explained=True)
+        outcomes = listener.verify_all
     failed: dict[str, int] = {}
+
+    def rated() -> "Iterator[Outcome]":
+        with progress_of(len(paths), batch) as move:
+            yield from counted(outcomes(paths, batch=batch, progress=move), failed)
+
     if output is None:
-        _print_ratings(_rated(listener, paths, batch, failed), listener, form, sys.stdout)
+        _print_ratings(rated(), scheme, form, sys.stdout)
     else:
         output.parent.mkdir(parents=True, exist_ok=True)
         with output.open("w", encoding="utf-8", newline="") as file:
-            _print_ratings(_rated(listener, paths, batch, failed), listener, form, file)
+            _print_ratings(rated(), scheme, form, file)
     notes = new_console(sys.stderr)
     bad = sum(failed.values())
     kinds = ", ".join(f"{count} {status}" for status, count in failed.items())
@@ -76,7 +97,7 @@ def predict(
         raise typer.Exit(FAILED)
 
 
-def _recordings(given: Iterable[str]) -> list[Path]:
+def recordings_of(given: Iterable[str]) -> list[Path]:
     """Files as given; those of folders and of patterns, sorted."""
     import glob
 
@@ -109,7 +130,7 @@ def _format_of(output: Path | None) -> Format:
     return endings.get(output.suffix.lower(), Format.TABLE) if output is not None else Format.TABLE
 
 
-def _newest_model() -> Path:
+def newest_model() -> Path:
     """The newest finished run below ``runs/``, or the demo."""
     from serkit.predictor import ModelError
 
@@ -123,30 +144,59 @@ def _newest_model() -> Path:
     return max(finished, key=lambda place: (place / "results.csv").stat().st_mtime)
 
 
-def _rated(
-    listener: "Predictor", paths: Sequence[Path], batch: int, failed: dict[str, int]
-) -> "Iterator[Outcome]":
-    """Outcomes with a bar on the error stream; those that failed are counted."""
+def load_enrolled(voices: Path, model: Path | None) -> "Predictor":
+    """The listener that emotions were enrolled with: ``model``, or the one their file remembers."""
+    from serkit.predictor import ModelError, Voices, load
+
+    remembered = Voices.load(voices).model
+    if model is None and not remembered:
+        raise ModelError(f"{voices} does not say which model it was made with; add --model DIR")
+    if model is None and not Path(remembered).is_dir():
+        raise ModelError(
+            f"the model that {voices} was made with is no longer in {remembered}; say where it is "
+            "with --model DIR"
+        )
+    return load(model if model is not None else remembered, voices=voices)
+
+
+@contextmanager
+def progress_of(total: int, batch: int) -> "Generator[Callable[[int], None]]":
+    """A bar on the error stream, for more than one batch."""
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemainingColumn
 
     columns = (BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     console = Console(file=sys.stderr)
-    show = console.is_terminal and len(paths) > batch
+    show = console.is_terminal and total > batch
     with Progress(*columns, console=console, transient=True, disable=not show) as bar:
-        task = bar.add_task("rated", total=len(paths))
+        task = bar.add_task("rated", total=total)
 
         def move(done: int) -> None:
             bar.update(task, completed=done)
 
-        for outcome in listener.predict_all(paths, batch=batch, progress=move):
-            if outcome.rating is None:
-                failed[outcome.status] = failed.get(outcome.status, 0) + 1
-            yield outcome
+        yield move
+
+
+def counted(outcomes: "Iterable[Outcome]", failed: dict[str, int]) -> "Iterator[Outcome]":
+    """The same outcomes; those that failed are counted by their status."""
+    for outcome in outcomes:
+        if outcome.status != "ok":
+            failed[outcome.status] = failed.get(outcome.status, 0) + 1
+        yield outcome
+
+
+class _Scheme(NamedTuple):
+    """What ratings are about, and who makes them."""
+
+    emotions: tuple[str, ...]
+    affect: tuple[str, ...]
+    rater: str
+    explained: bool = False
+    """Whether the nearest enrolled utterances are shown."""
 
 
 def _print_ratings(
-    outcomes: "Iterable[Outcome]", listener: "Predictor", form: Format, file: IO[str]
+    outcomes: "Iterable[Outcome]", scheme: _Scheme, form: Format, file: IO[str]
 ) -> None:
     """As they come; JSON is one array, CSV has a column per emotion and per dimension of affect."""
     if form is Format.JSON:
@@ -154,76 +204,125 @@ def _print_ratings(
 
         _ = file.write("[")
         for number, outcome in enumerate(outcomes):
-            text = json.dumps(_plain(outcome, listener), ensure_ascii=False)
+            text = json.dumps(_plain(outcome, scheme), ensure_ascii=False)
             _ = file.write(f"{',' if number else ''}\n{text}")
         _ = file.write("\n]\n")
     elif form is Format.CSV:
         import csv
 
-        probabilities = [f"probability_{emotion}" for emotion in listener.emotions]
+        probabilities = [f"probability_{emotion}" for emotion in scheme.emotions]
         writer = csv.writer(file, lineterminator="\n")
         _ = writer.writerow(
             [
-                *("file", "status", "emotion", *probabilities, *listener.affect),
+                *("file", "status", "emotion", *probabilities, *scheme.affect),
                 *("duration", "notes", "message"),
+                *(("nearest",) if scheme.explained else ()),
             ]
         )
         for outcome in outcomes:
-            plain = _plain(outcome, listener)
+            plain = _plain(outcome, scheme)
             shares = plain["probability"]
             _ = writer.writerow(
                 [
                     plain["file"],
                     plain["status"],
                     plain["emotion"],
-                    *(shares.get(emotion, "") for emotion in listener.emotions),
-                    *(plain["affect"].get(name, "") for name in listener.affect),
+                    *(shares.get(emotion, "") for emotion in scheme.emotions),
+                    *(plain["affect"].get(name, "") for name in scheme.affect),
                     plain["duration"],
                     "; ".join(plain["notes"]),
                     plain["message"],
+                    *((nearest_text(_nearest(outcome)),) if scheme.explained else ()),
                 ]
             )
     else:
-        _print_table(outcomes, listener, file)
+        _print_table(outcomes, scheme, file)
 
 
-def _readable(file: str) -> str:
+def _nearest(outcome: "Outcome") -> "Sequence[Neighbour]":
+    return outcome.verdicts[0].nearest if outcome.verdicts else ()
+
+
+def nearest_text(nearest: "Iterable[Neighbour]") -> str:
+    """The enrolled utterances that explain an answer, on one line."""
+    return "; ".join(f"{one.name}: {readable(one.file)} {one.score:.2f}" for one in nearest)
+
+
+def nearest_names(nearest: "Iterable[Neighbour]") -> str:
+    """The same by name, a line each: for a table."""
+    return "\n".join(
+        f"{one.name}: {Path(readable(one.file)).name} {one.score:.2f}" for one in nearest
+    )
+
+
+def nearest_plain(nearest: "Iterable[Neighbour]") -> list[dict[str, Any]]:
+    """The same, for JSON."""
+    return [
+        {"emotion": one.name, "file": readable(one.file), "score": round(one.score, 6)}
+        for one in nearest
+    ]
+
+
+def doubts(outcome: "Outcome") -> tuple[str, ...]:
+    """Reasons to doubt an outcome, of the recording and of its verdicts, each once."""
+    notes = (*outcome.notes, *(note for verdict in outcome.verdicts for note in verdict.notes))
+    return tuple(dict.fromkeys(notes))
+
+
+def shared_doubts(outcomes: "Sequence[Outcome]") -> tuple[str, ...]:
+    """Doubts of all verdicts alike, such as those of what is enrolled: said once, below a table."""
+    each = [doubts(outcome) for outcome in outcomes if outcome.verdicts]
+    return tuple(note for note in each[0] if all(note in one for one in each)) if each[1:] else ()
+
+
+def readable(file: str) -> str:
     """A file's name, with marks where it is no text: names of old archives need not be."""
     return os.fsencode(file).decode("utf-8", "replace")
 
 
-def _plain(outcome: "Outcome", listener: "Predictor") -> dict[str, Any]:
+def _plain(outcome: "Outcome", scheme: _Scheme) -> dict[str, Any]:
     rating = outcome.rating
     shares = {name: round(value, 6) for name, value in rating.emotion.items()} if rating else {}
     return {
-        "file": _readable(outcome.file),
+        "file": readable(outcome.file),
         "status": outcome.status,
         "emotion": rating.top if rating else None,
         "probability": shares,
         "affect": {n: round(v, 6) for n, v in rating.affect.items()} if rating else {},
         "duration": None if outcome.duration is None else round(outcome.duration, 3),
-        "notes": list(outcome.notes),
+        "notes": list(doubts(outcome)),
         "message": outcome.message,
-        "rater": listener.rater,
+        "rater": scheme.rater,
+        **({"nearest": nearest_plain(_nearest(outcome))} if scheme.explained else {}),
     }
 
 
-def _print_table(outcomes: "Iterable[Outcome]", listener: "Predictor", file: IO[str]) -> None:
+def _print_table(outcomes: "Iterable[Outcome]", scheme: _Scheme, file: IO[str]) -> None:
     from rich.text import Text
 
-    what = ("emotion", *listener.emotions) if listener.emotions else ("", *listener.affect)
+    what = ("emotion", *scheme.emotions) if scheme.emotions else ("", *scheme.affect)
     table = new_table("file", *what, numbers=len(what) - 1)
     table.add_column("seconds", justify="right")
+    if scheme.explained:
+        table.add_column("nearest", overflow="fold")
     table.add_column("remarks", overflow="fold")
-    for outcome in outcomes:
+    listed = list(outcomes)
+    shared = shared_doubts(listed)
+    for outcome in listed:
         rating = outcome.rating
         shares = (rating.emotion or rating.affect) if rating else {}
         length = "" if outcome.duration is None else f"{outcome.duration:.2f}"
         table.add_row(
-            Text(_readable(outcome.file)),
+            Text(readable(outcome.file)),
             Text(rating.top or "") if rating else Text(outcome.status, style="red"),
             *(f"{shares[name]:.2f}" if shares else "" for name in what[1:]),
             length,
-            Text("; ".join(outcome.notes) if rating else outcome.message),
+            *((Text(nearest_names(_nearest(outcome))),) if scheme.explained else ()),
+            Text("; ".join(n for n in doubts(outcome) if n not in shared))
+            if rating
+            else Text(outcome.message),
         )
-    new_console(file).print(table)
+    console = new_console(file)
+    console.print(table)
+    for note in shared:
+        console.print(f"Note: {note}", soft_wrap=True)

@@ -33,6 +33,7 @@ from serkit.evaluation.classification import (
     Confusion,
     f1,
     macro_f1,
+    macro_precision,
     marked,
     precision,
     recall,
@@ -67,6 +68,7 @@ from serkit.evaluation.probability import (
     probability_scores,
     top_k_accuracy,
 )
+from serkit.evaluation.quality import QualityFigure, quality_figures
 from serkit.evaluation.regression import ccc, pearson, rmse
 from serkit.evaluation.report import read_learning_curve, write_report
 from serkit.evaluation.results import (
@@ -105,11 +107,26 @@ from serkit.evaluation.verification import (
     threshold_at,
     write_scored_trials,
 )
+from serkit.evaluation.verification_card import (
+    UnknownRateError,
+    log_likelihood_ratio,
+    prototype,
+    threshold_for,
+    verification_card,
+)
+from serkit.evaluation.verification_report import FoldEmbeddings, VerificationEvidence
+from serkit.evaluation.verification_rows import (
+    VERIFICATION_COLUMNS,
+    eer_by_pair,
+    verification_results_table,
+    verification_rows,
+)
 
 __all__ = [
     "AFFECT_RESULT_COLUMNS",
     "METRICS",
     "RESULT_COLUMNS",
+    "VERIFICATION_COLUMNS",
     "Absent",
     "AffectPrediction",
     "AffectScores",
@@ -123,6 +140,7 @@ __all__ = [
     "DetCurve",
     "EqualErrorRate",
     "Figure",
+    "FoldEmbeddings",
     "Gap",
     "Group",
     "Groups",
@@ -136,10 +154,13 @@ __all__ = [
     "Prediction",
     "PredictionsError",
     "ProbabilityScores",
+    "QualityFigure",
     "ScoredTrial",
     "Scores",
     "Seed",
     "Temperature",
+    "UnknownRateError",
+    "VerificationEvidence",
     "VerificationScores",
     "affect_dimensions",
     "affect_ensemble",
@@ -162,19 +183,24 @@ __all__ = [
     "doubts",
     "ece",
     "eer",
+    "eer_by_pair",
     "ensemble",
     "f1",
     "groups_of",
     "has_probabilities",
     "krippendorff_alpha",
+    "log_likelihood_ratio",
     "log_loss",
     "macro_f1",
+    "macro_precision",
     "marked",
     "mcnemar",
     "min_dcf",
     "pearson",
     "precision",
     "probability_scores",
+    "prototype",
+    "quality_figures",
     "read_affect_predictions",
     "read_learning_curve",
     "read_predictions",
@@ -193,9 +219,13 @@ __all__ = [
     "speaker_draws",
     "temperatures",
     "threshold_at",
+    "threshold_for",
     "top",
     "top_k_accuracy",
     "uar",
+    "verification_card",
+    "verification_results_table",
+    "verification_rows",
     "war",
     "weighted_f1",
     "write_affect_predictions",

@@ -1,4 +1,4 @@
-"""Confusions of emotions, and the figures read off them: UAR, WAR, macro and weighted F1.
+"""Confusions of emotions, and the figures read off them: UAR, WAR, precision, macro, weighted F1.
 
 A confusion is a value that adds: score a test set in parts, add the parts, and every figure is that
 of the whole. Everything is computed in float64 from whole counts.
@@ -193,7 +193,7 @@ def war(
         reference: A confusion, or the reference emotions.
         predicted: The predicted emotions, unless a confusion was given.
         emotions: The scheme, unless a confusion was given.
-        absent: Accepted so that all four figures are called alike.
+        absent: Accepted so that all figures are called alike.
 
     Example:
         >>> war(["anger", "anger", "anger", "sadness"], ["anger", "anger", "sadness", "sadness"],
@@ -235,6 +235,39 @@ def macro_f1(
     return float(_macro_f1(_confusion(reference, predicted, emotions).counts, absent))
 
 
+def macro_precision(
+    reference: Confusion | Sequence[str],
+    predicted: Sequence[str] | None = None,
+    emotions: Sequence[str] | None = None,
+    *,
+    absent: Absent = "nan",
+) -> float:
+    """Macro precision: the mean over the emotions of the scheme of precision.
+
+    ``macro_precision = 1/|K| * sum over k in K of n[k, k] / sum_j n[j, k]``
+
+    Also called unweighted average precision, macro-averaged precision.
+    Reference: Sokolova & Lapalme, "A systematic analysis of performance measures for classification
+    tasks", Information Processing & Management 45(4), 2009, doi 10.1016/j.ipm.2009.03.002, table 3.
+    Direction: higher is better. Range: [0, 1].
+    NaN: an emotion neither rated nor predicted is 0/0: NaN under ``absent="nan"``, left out under
+    ``absent="skip"``. One that was rated but never predicted counts as 0, or a system would gain by
+    never naming the hard ones (scikit-learn: ``zero_division=0``).
+
+    Args:
+        reference: A confusion, or the reference emotions.
+        predicted: The predicted emotions, unless a confusion was given.
+        emotions: The scheme, unless a confusion was given.
+        absent: What to do about emotions that occur on neither side.
+
+    Example:
+        >>> macro_precision(["anger", "anger", "sadness"], ["anger", "sadness", "sadness"],
+        ...                 ["anger", "sadness"])
+        0.75
+    """
+    return float(_macro_precision(_confusion(reference, predicted, emotions).counts, absent))
+
+
 def weighted_f1(
     reference: Confusion | Sequence[str],
     predicted: Sequence[str] | None = None,
@@ -258,7 +291,7 @@ def weighted_f1(
         reference: A confusion, or the reference emotions.
         predicted: The predicted emotions, unless a confusion was given.
         emotions: The scheme, unless a confusion was given.
-        absent: Accepted so that all four figures are called alike.
+        absent: Accepted so that all figures are called alike.
 
     Example:
         >>> round(weighted_f1(["anger", "anger", "anger", "sadness"],
@@ -394,6 +427,12 @@ def _macro_f1(counts: Num[np.ndarray, "*S C C"], absent: Absent) -> Any:
     return _mean(_f1(counts), absent)
 
 
+def _macro_precision(counts: Num[np.ndarray, "*S C C"], absent: Absent) -> Any:
+    predicted, rated = counts.sum(axis=-2), counts.sum(axis=-1)
+    values = _ratio(_diagonal(counts), predicted)
+    return _mean(np.where((predicted == 0) & (rated > 0), 0.0, values), absent)
+
+
 def _weighted_f1(counts: Num[np.ndarray, "*S C C"], absent: Absent) -> Any:
     del absent  # an emotion without utterances has no weight
     support = counts.sum(axis=-1)
@@ -406,5 +445,6 @@ METRICS: dict[str, Callable[[Any, Absent], Any]] = {
     "war": _war,
     "macro_f1": _macro_f1,
     "weighted_f1": _weighted_f1,
+    "macro_precision": _macro_precision,
 }
 """Figures of many confusions at once, ``[... C C]`` to ``[...]``, by the name tables use."""

@@ -41,7 +41,8 @@ EMOTION_COLOURS: Mapping[str, str] = {
 """The same emotion has the same colour in every report."""
 OTHER_COLOURS = ("#17becf", "#bcbd22", "#393b79", "#637939", "#843c39", "#5254a3")
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "<", ">", "p", "*", "h")
-"""One for each speaker of a panel, while there are no more speakers than that."""
+"""One for each speaker (or other kind) of a panel, while there are no more of them than that."""
+MOST_NAMED = 24  # colours that a legend explains; nobody tells more apart
 MOST_PANELS = 6
 MANY_POINTS = 3000  # more are drawn as pixels inside the SVG, or it would grow to megabytes
 FEWEST_POINTS = 3  # of a panel
@@ -112,22 +113,29 @@ def flattened(
 def embedding_picture(
     embeddings: Mapping[str, Sequence[float] | Float[np.ndarray, " _"]],
     shown: Mapping[str, str] | Mapping[str, float],
-    speakers: Mapping[str, str],
+    shaped: Mapping[str, str],
     *,
     folds: Mapping[str, str] | None = None,
     method: Method = "pca",
     shown_as: str = "emotion",
+    shaped_by: str = "speaker",
+    name: str = "embeddings",
 ) -> Picture | None:
-    """A map of embeddings, coloured by emotion (or by a value) and marked by speaker.
+    """A map of embeddings, coloured by emotion (or speaker, or a value) and marked by speaker.
+
+    Two maps of the same embeddings, one coloured by emotion and one by speaker, show what a system
+    hears first: where the second is the tidier one, it knows voices rather than emotions.
 
     Args:
         embeddings: Vector of each utterance, by ``Prediction.file``; all of one length.
-        shown: Emotion of each utterance, or a value in [0, 1], by the same names. Utterances that
-            are missing here are not drawn.
-        speakers: Speaker of each utterance.
+        shown: Emotion or speaker of each utterance, or a value in [0, 1], by the same names.
+            Utterances that are missing here are not drawn.
+        shaped: What decides the marker of each utterance: its speaker, its emotion.
         folds: Fold whose system made each embedding; None when one system made them all.
         method: As in ``flattened``.
-        shown_as: What the colour is, such as ``"emotion"`` or ``"arousal"``.
+        shown_as: What the colour is, such as ``"emotion"``, ``"speaker"`` or ``"arousal"``.
+        shaped_by: What the marker is.
+        name: Of the picture's anchor and of its files.
 
     Returns:
         The map; None when no fold has three utterances.
@@ -162,23 +170,24 @@ def embedding_picture(
         for name, part in drawable.items()
     }
     told = {file for part in drawable.values() for file in part}
-    canvas = _drawn(drawable, planes, shown, speakers, shown_as)
+    canvas = _drawn(drawable, planes, shown, shaped, shown_as)
     counts: dict[str, int] = {}
     for file in sorted(told):
         if isinstance(value := shown[file], str):
             counts[value] = counts.get(value, 0) + 1
     by = "principal components" if method == "pca" else "t-SNE"
     of = (
-        ", ".join(f"{name} {number}" for name, number in sorted(counts.items())) or f"by {shown_as}"
+        ", ".join(f"{brief(value)} {number}" for value, number in sorted(counts.items()))
+        or f"by {shown_as}"
     )
-    most = max(len({speakers[file] for file in part}) for part in drawable.values())
+    most = max(len({shaped[file] for file in part}) for part in drawable.values())
     return picture_of(
         canvas,
-        name="embeddings",
-        title="Map of embeddings",
+        name=name,
+        title="Map of embeddings" + f", by {shown_as}" * (shown_as == "speaker"),
         alt=f"Map of {len(told)} embeddings by {by}: {of}.",
-        caption=f"One point for each test utterance, coloured by {shown_as}"
-        + (", shaped by speaker" if 1 < most <= len(MARKERS) else "")
+        caption=f"One point for each utterance, coloured by {shown_as}"
+        + (f", shaped by {shaped_by}" if 1 < most <= len(MARKERS) else "")
         + (
             ". Distances are those of the two directions of greatest variance; its shares stand on "
             "the axes."
@@ -199,9 +208,10 @@ def _drawn(
     panels: Mapping[str, Sequence[str]],
     planes: Mapping[str, Plane],
     shown: Mapping[str, Any],
-    speakers: Mapping[str, str],
+    shaped: Mapping[str, str],
     shown_as: str,
 ) -> "Canvas":
+    from matplotlib import colormaps
     from matplotlib.lines import Line2D
 
     across = min(len(panels), 3)
@@ -212,24 +222,25 @@ def _drawn(
         {shown[f] for part in panels.values() for f in part if isinstance(shown[f], str)}
     )
     strange = [name for name in names if name not in EMOTION_COLOURS]
-    colours = dict(EMOTION_COLOURS) | {
-        name: OTHER_COLOURS[number % len(OTHER_COLOURS)] for number, name in enumerate(strange)
-    }
+    others: Sequence[Any] = OTHER_COLOURS
+    if len(strange) > len(OTHER_COLOURS):
+        others = [colormaps["turbo"](n / (len(strange) - 1)) for n in range(len(strange))]
+    colours: dict[str, Any] = dict(EMOTION_COLOURS) | dict(zip(strange, others, strict=False))
     many = sum(map(len, panels.values())) > MANY_POINTS
     points: Any = None
     for number, (fold, files) in enumerate(panels.items()):
         axes = canvas.add_subplot(down, across, number + 1)
         plane = planes[fold]
-        heard = sorted({speakers[file] for file in files})
+        heard = sorted({shaped[file] for file in files})
         markers = dict.fromkeys(heard, "o") | (
             dict(zip(heard, MARKERS, strict=False)) if len(heard) <= len(MARKERS) else {}
         )
-        for speaker in heard:
-            own = [place for place, file in enumerate(files) if speakers[file] == speaker]
+        for kind in heard:
+            own = [place for place, file in enumerate(files) if shaped[file] == kind]
             values = [shown[files[place]] for place in own]
             points = axes.scatter(
                 plane.points[own, 0], plane.points[own, 1], s=22 if len(files) < 400 else 12,
-                marker=markers[speaker], linewidths=0.4, edgecolors="white", alpha=0.85,
+                marker=markers[kind], linewidths=0.4, edgecolors="white", alpha=0.85,
                 rasterized=many, c=[colours[value] for value in values] if names else values,
                 cmap=None if names else "viridis", vmin=None if names else 0.0,
                 vmax=None if names else 1.0,
@@ -252,14 +263,14 @@ def _drawn(
                 handletextpad=0.1, borderpad=0.2, ncols=1 if len(heard) <= 6 else 2,
                 columnspacing=0.6,
             )  # fmt: skip
-    if names:
+    if 0 < len(names) <= MOST_NAMED:
         canvas.legend(
-            handles=[Line2D([], [], color=colours[name], marker="o", linestyle="none", label=name)
-                     for name in names],
+            handles=[Line2D([], [], color=colours[name], marker="o", linestyle="none",
+                            label=brief(name)) for name in names],
             loc="outside upper left", ncols=min(len(names), 8 if across > 1 else 5),
             frameon=False, fontsize=9, handletextpad=0.2, columnspacing=1.2,
         )  # fmt: skip
-    elif points is not None:
+    elif not names and points is not None:
         canvas.colorbar(points, ax=canvas.axes, label=shown_as, shrink=0.7)
     return canvas
 

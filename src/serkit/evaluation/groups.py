@@ -120,7 +120,7 @@ def by_group(
         rows: Predictions of one system under one protocol; every seed has the same utterances.
         group_of: Group by ``Prediction.file``, such as ``groups_of`` makes; utterances that are
             missing or have the group ``""`` are shown as ``unknown``.
-        metric: ``"uar"``, ``"war"``, ``"macro_f1"`` or ``"weighted_f1"``.
+        metric: A name of ``METRICS``, such as ``"uar"`` or ``"macro_f1"``.
         draws: Of the bootstrap over speakers.
         seed: Of the generator of the draws.
         level: Share of draws inside the interval.

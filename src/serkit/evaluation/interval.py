@@ -128,7 +128,7 @@ def speaker_bootstrap(
     Args:
         confusions: The confusion of each speaker; with several seeds one such mapping per seed, of
             the same speakers.
-        metric: ``"uar"``, ``"war"``, ``"macro_f1"`` or ``"weighted_f1"``.
+        metric: A name of ``METRICS``, such as ``"uar"`` or ``"macro_f1"``.
         draws: How many times to draw.
         seed: Of the generator of the draws.
         level: Share of draws inside the interval.
@@ -223,7 +223,7 @@ def compare(
     Args:
         first: Confusions of the first system, as for ``speaker_bootstrap``.
         second: Confusions of the second; another number of seeds is fine, other utterances are not.
-        metric: ``"uar"``, ``"war"``, ``"macro_f1"`` or ``"weighted_f1"``.
+        metric: A name of ``METRICS``, such as ``"uar"`` or ``"macro_f1"``.
         draws: How many times to draw.
         seed: Of the generator of the draws.
         level: Share of draws inside the interval.

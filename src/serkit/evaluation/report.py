@@ -46,9 +46,16 @@ from serkit.evaluation.page import (
 from serkit.evaluation.predictions import Prediction
 from serkit.evaluation.probability import ProbabilityScores, probability_scores
 from serkit.evaluation.scores import Scores, ensemble, score
+from serkit.evaluation.verification_report import VerificationEvidence, verification_sections
 from serkit.evaluation.worst_errors import NUM_ERRORS, Sound, error_table, worst_errors
 
-METRIC_NAMES = {"uar": "UAR", "war": "WAR", "macro_f1": "macro F1", "weighted_f1": "weighted F1"}
+METRIC_NAMES = {
+    "uar": "UAR",
+    "war": "WAR",
+    "macro_f1": "macro F1",
+    "weighted_f1": "weighted F1",
+    "macro_precision": "macro precision",
+}
 PROBABILITY_NAMES = {
     "log_loss": "log loss (nats)",
     "brier": "Brier score",
@@ -119,6 +126,7 @@ def write_report(
     embedding_method: Method = "pca",
     one_embedding_space: bool = False,
     development: Sequence[Prediction] = (),
+    verification: VerificationEvidence | None = None,
     sounds: Mapping[str, Sound] | None = None,
     audio: bool = True,
     num_errors: int = NUM_ERRORS,
@@ -154,8 +162,10 @@ def write_report(
         one_embedding_space: One system made all embeddings, so that one map holds all folds.
         development: Predictions of the development sides, with the fold whose system made them;
             temperatures are fitted on these.
+        verification: Trials, thresholds, classifiers and embeddings of a system that verifies.
         sounds: Recordings by ``Prediction.file``, encoded, or functions that encode one when it is
-            wanted. Only those of the worst errors are made and put into the page.
+            wanted. Only those of the worst errors and of the nearest examples are made and put into
+            the page.
         audio: False leaves the recordings out, where the licence of the corpus asks for it.
         num_errors: Worst errors to list.
         fold_facts: Further columns of the table of folds, by fold: what it was trained on.
@@ -208,6 +218,13 @@ def write_report(
         *_embeddings_section(
             rows, embeddings or {}, method=embedding_method, one_space=one_embedding_space
         ),
+        *verification_sections(
+            verification or VerificationEvidence(),
+            rows,
+            sounds=sounds if audio else None,
+            method=embedding_method,
+            draws=draws,
+        ),
         *_calibration_section(rows, development, draws),
         _errors_section(rows, sounds if audio else None, num_errors, len(scores.seeds)),
         _data_section(scores, dropped, duplicates),
@@ -234,12 +251,18 @@ def write_report(
             _counted(len(scores.seeds), "seed"),
         ),
         sections=tuple(sections),
-        notes=tuple(notes),
+        notes=(*notes, *_not_accepted(verification)),
         leaks=tuple(leaks),
         one_seed=len(scores.seeds) == 1,
         closing=CLOSING,
     )
     return page.write(path, figures_folder=figures_folder)
+
+
+def _not_accepted(verification: VerificationEvidence | None) -> list[str]:
+    if verification is None or not verification.verdict:
+        return []
+    return [f"The embeddings were {verification.verdict}; see Verification."]
 
 
 def _beside(ends: str, has_interval: bool, *more: str) -> str:
@@ -255,9 +278,10 @@ def _figures_section(scores: Scores, together: Scores | None, draws: int) -> Sec
     said = (
         "UAR (unweighted average recall, balanced accuracy) is the mean over emotions of the share "
         "of each emotion's utterances that was heard as it; WAR is plain accuracy; macro F1 is the "
-        "mean over emotions of F1, weighted F1 the same weighed by utterances. Higher is better, 1 "
-        "is perfect. Pooled puts the predictions of all folds together before scoring; per fold "
-        "scores each fold alone. The interval draws speakers with replacement "
+        "mean over emotions of F1, weighted F1 the same weighed by utterances; macro precision is "
+        "the mean over emotions of the share of what was heard as one that was it. Higher is "
+        "better, 1 is perfect. Pooled puts the predictions of all folds together before scoring; "
+        "per fold scores each fold alone. The interval draws speakers with replacement "
         f"({draws:,} times): it says how far the figure would move with other speakers of the same "
         "kind, not with another corpus."
     )
@@ -323,12 +347,11 @@ def _embeddings_section(
     method: Method,
     one_space: bool,
 ) -> list[Section]:
+    folds = {row.file: row.fold for row in rows}
+    emotions = {row.file: row.emotion for row in rows}
+    speakers = {row.file: row.speaker for row in rows}
     picture = embedding_picture(
-        embeddings,
-        {row.file: row.emotion for row in rows},
-        {row.file: row.speaker for row in rows},
-        folds=None if one_space else {row.file: row.fold for row in rows},
-        method=method,
+        embeddings, emotions, speakers, folds=None if one_space else folds, method=method
     )
     if picture is None:
         return []

@@ -34,10 +34,12 @@ RESULT_COLUMNS = (
     "absent",
     "weighted_f1",
     "split",
+    "macro_precision",
 )
-"""Columns of ``results/*.csv``; a study may add its own. Older files lack the last two."""
+"""Columns of ``results/*.csv``; a study may add its own. Older files lack the last three."""
 
 WEIGHTED = "weighted F1"
+PRECISION = "macro precision"
 TABLE_COLUMNS = (
     "system",
     "recipe",
@@ -47,6 +49,7 @@ TABLE_COLUMNS = (
     "WAR",
     "macro F1",
     WEIGHTED,
+    PRECISION,
     "utterances",
     "speakers",
     "parameters",
@@ -134,6 +137,7 @@ def result_rows(
             "war": scores.figures["war"].mean,
             "macro_f1": scores.figures["macro_f1"].mean,
             "weighted_f1": scores.figures["weighted_f1"].mean,
+            "macro_precision": scores.figures["macro_precision"].mean,
             "uar_low": uar.interval.low,
             "uar_high": uar.interval.high,
             "uar_sd": uar.sd,
@@ -166,7 +170,7 @@ def write_results(path: str | Path, rows: Sequence[Mapping[str, str | int | floa
 
     Args:
         path: Such as ``results/crnn.emodb-loso.csv``; its folder is made.
-        rows: As ``result_rows`` makes them, all with the same columns.
+        rows: As ``result_rows`` makes them. A column that only some have is empty in the others.
 
     Example:
         >>> import tempfile
@@ -179,7 +183,8 @@ def write_results(path: str | Path, rows: Sequence[Mapping[str, str | int | floa
     if not rows:
         raise ValueError(f"{path}: there are no results to write")
     text = io.StringIO(newline="")
-    writer = csv.DictWriter(text, list(rows[0]), lineterminator="\n")
+    columns = dict.fromkeys(column for row in rows for column in row)
+    writer = csv.DictWriter(text, list(columns), restval="", lineterminator="\n")
     writer.writeheader()
     writer.writerows(rows)
     write_whole(path, text.getvalue())
@@ -235,8 +240,8 @@ def results_table(paths: Iterable[str | Path]) -> str:
         ...     table = results_table([path])
         >>> print(table.splitlines()[0])
         ### own, loso (one seed: no difference in this table is a difference)
-        >>> print(table.splitlines()[-1])
-        | crnn | own | 1 | 1.000 | 1 speaker, no interval | 1.000 | 1.000 | 1.000 | 1 | 1 | 7 |  |
+        >>> print(table.splitlines()[-1][:62])
+        | crnn | own | 1 | 1.000 | 1 speaker, no interval | 1.000 | 1.
     """
     tables: dict[tuple[str, str], dict[str, list[_Line]]] = {}
     for path in paths:
@@ -285,7 +290,9 @@ def _markdown(corpus: str, protocol: str, rows: Sequence[_Line], note: str) -> s
         title += " (rows with one seed: no difference to them is a difference)"
     # only results from before there was a weighted F1 have none in any row
     weighted = any(row.get("weighted_f1") for row, _ in rows)
-    columns = [column for column in TABLE_COLUMNS if weighted or column != WEIGHTED]
+    precise = all(row.get("macro_precision") for row, _ in rows)
+    shown = {WEIGHTED: weighted, PRECISION: precise}
+    columns = [column for column in TABLE_COLUMNS if shown.get(column, True)]
     lines = [title, "", _line(columns), "|" + "---|" * len(columns)]
     for row, num_seeds in rows:
         spread = f" ± {float(row['uar_sd']):.3f}" if row.get("uar_sd") else ""
@@ -305,6 +312,7 @@ def _markdown(corpus: str, protocol: str, rows: Sequence[_Line], note: str) -> s
             "WAR": _shown(row["war"]),
             "macro F1": _shown(row["macro_f1"]),
             WEIGHTED: _shown(row.get("weighted_f1", "")),
+            PRECISION: _shown(row.get("macro_precision", "")),
             "utterances": row["num_utterances"],
             "speakers": row["num_speakers"],
             "parameters": f"{int(row['parameters']):,}" if row["parameters"] else "",

@@ -92,7 +92,7 @@ class Scores:
     """Test utterances of one seed."""
     num_speakers: int
     figures: Mapping[str, Figure]
-    """``"uar"``, ``"war"``, ``"macro_f1"``, ``"weighted_f1"``."""
+    """By the names of ``METRICS``: ``"uar"``, ``"war"``, ``"macro_f1"`` and so on."""
     by_seed: Mapping[Seed, Confusion]
     """Pooled confusion of each seed."""
     by_fold: Mapping[str, Mapping[Seed, Confusion]]
@@ -236,7 +236,7 @@ def compare_predictions(
     Args:
         first: Predictions of one system.
         second: Predictions of another on the same utterances.
-        metric: ``"uar"``, ``"war"``, ``"macro_f1"`` or ``"weighted_f1"``.
+        metric: A name of ``METRICS``, such as ``"uar"`` or ``"macro_f1"``.
         draws: Of the bootstrap over speakers.
 
     Raises:
@@ -391,7 +391,7 @@ def _sum(confusions: Iterable[Confusion], emotions: tuple[str, ...]) -> Confusio
 
 def _undecided(metric: str, confusions: Iterable[Confusion]) -> tuple[str, ...]:
     """Emotions that ``absent="skip"`` leaves out of this figure in at least one seed."""
-    by_emotion = {"uar": recall, "macro_f1": f1}.get(metric)
+    by_emotion = {"uar": recall, "macro_f1": f1, "macro_precision": f1}.get(metric)
     if by_emotion is None:
         return ()
     left_out = dict[str, None]()

@@ -90,7 +90,7 @@ def error_table(
         sounds: Recordings by ``WorstError.file``; only those of the table are made.
         seeds: How many systems the probabilities are the mean of.
     """
-    heard, note = _heard([error.file for error in errors], sounds)
+    encoded, note = heard([error.file for error in errors], sounds)
     over = f", mean over {seeds} seeds" if seeds > 1 else ""
     return Table(
         name="errors",
@@ -108,7 +108,7 @@ def error_table(
             for error in errors
         ),
         note=note,
-        sounds=heard,
+        sounds=encoded,
     )
 
 
@@ -145,7 +145,7 @@ def furthest_table(
         return float(np.hypot.reduce([row.predicted[d] - row.reference[d] for d in dimensions]))
 
     worst = sorted(table, key=lambda row: (-distance(row), row.file))[:number]
-    heard, note = _heard([row.file for row in worst], sounds)
+    encoded, note = heard([row.file for row in worst], sounds)
     return Table(
         name="errors",
         caption="Furthest from the rating (rated → predicted"
@@ -161,7 +161,7 @@ def furthest_table(
             for row in worst
         ),
         note=note,
-        sounds=heard,
+        sounds=encoded,
     )
 
 
@@ -202,25 +202,34 @@ def sound_uri(sound: bytes) -> str:
     )
 
 
-def _heard(
+def heard(
     files: Sequence[str], sounds: Mapping[str, Sound] | None
 ) -> tuple[tuple[str | None, ...], str]:
-    """Data URIs of the recordings there are, and what to say of them."""
+    """Data URIs of the recordings there are, for ``Table.sounds``, and what to say of them.
+
+    Args:
+        files: Whose recordings, a row each; only these are made, each once.
+        sounds: Recordings by file; one that is longer than a page can bear is left out.
+
+    Example:
+        >>> heard(["a", "b"], {"a": b"fLaC"})[0]
+        ('data:audio/flac;base64,ZkxhQw==', None)
+    """
     if not sounds:
         return (), ""
-    heard: list[str | None] = []
+    made: dict[str, str | None] = {}
     too_long: list[str] = []
-    for file in files:
+    for file in dict.fromkeys(files):
         sound = sounds.get(file)
         encoded = sound() if callable(sound) else sound
         if encoded is not None and len(encoded) > LARGEST_SOUND:
             too_long.append(file)
             encoded = None
-        heard.append(None if encoded is None else sound_uri(encoded))
-    if not any(heard):
+        made[file] = None if encoded is None else sound_uri(encoded)
+    if not any(made.values()):
         return (), ""
     note = "The recordings are part of this page: the licence of the corpus holds for it too, and "
     note += "decides whether it may be passed on. Without them, write it with audio=False."
     if too_long:
         note += f" Left out because it is too long: {', '.join(too_long)}."
-    return tuple(heard), note
+    return tuple(made[file] for file in files), note

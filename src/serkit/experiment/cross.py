@@ -34,7 +34,8 @@ from serkit.experiment.folder import (
     read_experiment,
     recipe_name,
 )
-from serkit.experiment.kept import CORPORA_VARIABLE, keep, read_labelled, restore, write_labelled
+from serkit.experiment.kept import CORPORA_VARIABLE, keep, restore
+from serkit.experiment.labelled import read_labelled, write_labelled
 from serkit.experiment.run import Experiment
 from serkit.experiment.settings import system_class
 from serkit.experiment.task import TASKS, Row

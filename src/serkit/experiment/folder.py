@@ -1,5 +1,6 @@
 """The folder of an experiment, read: finished folds, their predictions, rows of results."""
 
+import dataclasses
 import hashlib
 import json
 import re
@@ -10,6 +11,8 @@ from typing import Any
 
 from serkit.evaluation import write_results
 from serkit.experiment.task import task_of
+from serkit.systems import SYSTEMS
+from serkit.trainer import Settings
 
 FORMAT = 1
 EXPERIMENT, PREDICTIONS, DEVELOPMENT, RESULTS, REPORT, FOLD, DURATIONS, FACTS, EMBEDDINGS = (
@@ -56,6 +59,8 @@ class FoldRecord:
     """Utterances of this fold without a usable waveform, and why."""
     commit: str
     date: str
+    accepted: bool | None = None
+    """Whether a system that verifies was good enough on the development side; else None."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -121,6 +126,45 @@ def read_experiment(out: Path) -> dict[str, Any]:
     if not isinstance(described, dict) or described.get("format") != FORMAT:
         raise ExperimentError(f"{path}: its format is not {FORMAT}; a newer serkit may read it.")
     return described
+
+
+ADDED: Mapping[str, Any] = {
+    "allow_leaks": [],
+    "train_quality": "hq",
+    "test_quality": "hq",
+    "pretrained": "",
+    "frozen": False,
+}
+"""What an experiment was, before one could ask for something else."""
+
+
+CONDITIONS = ("train_quality", "test_quality", "pretrained")
+"""Of these, what is not plain stands in rows of results."""
+
+
+def difference(before: Mapping[str, Any], now: Mapping[str, Any]) -> str:
+    """Where the identities of two experiments differ, in words; empty when they are the same.
+
+    A setting that there was not yet has its default.
+    """
+    for name, value in now.items():
+        old = before.get(name, ADDED.get(name, value))
+        if old == value:
+            continue
+        if name == "members":
+            return "its folds have other utterances: the corpus has changed"
+        if name == "labels":
+            return "its utterances have other emotions, speakers or times: the corpus has changed"
+        if not (isinstance(old, dict) and isinstance(value, dict)):
+            return f"{name} was {old!r}, now {value!r}"
+        kind: Any = Settings if name == "settings" else SYSTEMS[now["system"]].Config
+        defaults = {f.name: f.default for f in dataclasses.fields(kind)}
+        defaults = json.loads(json.dumps(defaults, default=str))
+        for key in (*value, *old):
+            was = old.get(key, defaults.get(key))
+            if was != value.get(key):
+                return f"{key} was {was!r}, now {value.get(key)!r}"
+    return ""
 
 
 def gather(
@@ -196,27 +240,45 @@ def rows_of(
     records = [record for record in records if record.seed in seeds and record.fold in folds]
     if not records:
         return []
+    facts = facts_of(described, records)
+    return task_of(described).result_rows(
+        [row for row in predictions if row.seed in seeds and row.fold in folds],
+        **facts,
+        extra={"refit": described["identity"]["refit"], **_conditions(described), **(extra or {})},
+    )
+
+
+def facts_of(described: Mapping[str, Any], records: Sequence[FoldRecord]) -> dict[str, Any]:
+    """What every row of results says of where it comes from; of the folds in ``records``."""
     identity = described["identity"]
     name = described["protocol"]["name"]
+    num_folds = len({record.fold for record in records})
     of_protocol = len(described["protocol"]["folds"])
-    if len(folds) < of_protocol:
-        name = f"{name} ({len(folds)} of {of_protocol} folds)"
+    if num_folds < of_protocol:
+        name = f"{name} ({num_folds} of {of_protocol} folds)"
     if identity.get("allow_leaks"):
         name = f"{name} (leaks allowed: {', '.join(identity['allow_leaks'])})"
     seconds: dict[int | str, float] = {}
     for record in records:
         seconds[record.seed] = seconds.get(record.seed, 0.0) + record.train_seconds
-    commits = sorted({record.commit for record in records} - {""})
-    return task_of(described).result_rows(
-        [row for row in predictions if row.seed in seeds and row.fold in folds],
-        recipe=recipe_name(identity["recipe"], identity["set"]),
-        system=identity["system"],
-        corpus=described["corpus"]["name"],
-        protocol=name,
-        parameters=max(record.parameters for record in records),
-        train_seconds=seconds,
-        commit=" ".join(commits),
-        date=max(record.date for record in records)[:10],
-        split=described["protocol"].get("split", ""),
-        extra={"refit": identity["refit"], **(extra or {})},
-    )
+    return {
+        "recipe": recipe_name(identity["recipe"], identity["set"]),
+        "system": identity["system"],
+        "corpus": described["corpus"]["name"],
+        "protocol": name,
+        "parameters": max(record.parameters for record in records),
+        "train_seconds": seconds,
+        "commit": " ".join(sorted({record.commit for record in records} - {""})),
+        "date": max(record.date for record in records)[:10],
+        "split": described["protocol"].get("split", ""),
+    }
+
+
+def _conditions(described: Mapping[str, Any]) -> dict[str, str]:
+    """Columns of rows that are not of plain training on the recordings as they are."""
+    identity = described["identity"]
+    named = {name: str(identity.get(name, ADDED[name])) for name in CONDITIONS}
+    if identity.get("frozen"):
+        named["pretrained"] += " (frozen)"
+    plain = {name: str(ADDED[name]) for name in CONDITIONS}
+    return {} if named == plain else named

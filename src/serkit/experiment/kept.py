@@ -5,30 +5,24 @@ table of predictions does not say: which experiment it was, and each fold's reco
 folder of an experiment is laid out again without its models; finished folds are not trained twice.
 """
 
-import csv
 import dataclasses
-import io
 import json
-import tempfile
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from serkit.evaluation.predictions import read_text, write_whole
 from serkit.experiment.folder import (
     DURATIONS,
     FOLD,
     PREDICTIONS,
     Finished,
+    difference,
     fold_folder,
     is_finished,
     read_experiment,
 )
 from serkit.experiment.run import Experiment
-from serkit.experiment.task import Answers, Task
 from serkit.trainer.run import write_json
-
-Labels = tuple[str, ...]
 
 CORPORA_VARIABLE = "SERKIT_CORPORA"
 """Names the folder that holds the corpora, each in a folder of its name."""
@@ -69,7 +63,7 @@ def restore(path: Path, experiment: Experiment, predictions: Iterable[Any]) -> i
     kept = json.loads(path.read_text(encoding="utf-8"))
     _ = experiment.claim()
     identity = read_experiment(experiment.out)["identity"]
-    if any(identity.get(name) != value for name, value in kept["identity"].items()):
+    if difference(kept["identity"], identity):
         return 0
     by_fold: dict[tuple[int | str, str], list[Any]] = {}
     for row in predictions:
@@ -86,47 +80,3 @@ def restore(path: Path, experiment: Experiment, predictions: Iterable[Any]) -> i
         _ = experiment.task.write(folder / PREDICTIONS, by_fold[seed, name])
         restored += 1
     return restored
-
-
-def write_labelled(
-    path: Path, task: Task, tables: Mapping[Labels, Answers], columns: Sequence[str]
-) -> Path:
-    """Several tables of predictions as one, with columns in front that say which is which.
-
-    Args:
-        path: Ends in ``.csv`` or ``.csv.gz``.
-        task: What the predictions answer.
-        tables: Labels, one per column, to predictions.
-        columns: Names of the columns in front.
-    """
-    text = io.StringIO(newline="")
-    writer = csv.writer(text, lineterminator="\n")
-    with tempfile.TemporaryDirectory() as folder:
-        for number, (labels, rows) in enumerate(tables.items()):
-            part = task.write(Path(folder) / "part.csv", rows)
-            with part.open(encoding="utf-8", newline="") as file:
-                header, *lines = csv.reader(file)
-            if number == 0:
-                writer.writerow([*columns, *header])
-            writer.writerows([*labels, *line] for line in lines)
-    write_whole(path, text.getvalue())
-    return path
-
-
-def read_labelled(path: Path, task: Task, columns: Sequence[str]) -> dict[Labels, list[Any]]:
-    """Read what ``write_labelled`` wrote; nothing where there is no such file."""
-    if not path.is_file():
-        return {}
-    header, *lines = csv.reader(io.StringIO(read_text(path), newline=""))
-    parts: dict[Labels, list[list[str]]] = {}
-    for line in lines:
-        parts.setdefault(tuple(line[: len(columns)]), []).append(line[len(columns) :])
-    tables: dict[Labels, list[Any]] = {}
-    with tempfile.TemporaryDirectory() as folder:
-        for labels, rows in parts.items():
-            part = Path(folder) / "part.csv"
-            with part.open("w", encoding="utf-8", newline="") as file:
-                writer = csv.writer(file, lineterminator="\n")
-                writer.writerows([header[len(columns) :], *rows])
-            tables[labels] = task.read(part)
-    return tables

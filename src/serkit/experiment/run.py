@@ -12,6 +12,7 @@
     OUT/seed0/fold-NAME/development.csv answers to the development side, where it chose the epoch
     OUT/seed0/fold-NAME/fold.json       seconds, epochs, parameters, sizes of the sides
     OUT/seed0/fold-NAME/selection/      with ``refit="chosen"``: the run that chose the epoch
+    OUT/seed0/fold-NAME/trials-*.csv.gz of systems that verify; see ``experiment.verification``
 
 A run that was stopped goes on when it is started again: finished folds are kept, the fold that was
 being trained goes on from its last complete epoch.
@@ -36,6 +37,7 @@ from serkit import audio
 from serkit.corpus import Corpus, Fold, Protocol, Utterance, check
 from serkit.corpus.audit import equal_audio
 from serkit.evaluation.page import protocol_card
+from serkit.experiment import verification
 from serkit.experiment.folder import (
     DEVELOPMENT,
     DURATIONS,
@@ -48,6 +50,7 @@ from serkit.experiment.folder import (
     ExperimentError,
     Finished,
     FoldRecord,
+    difference,
     fold_folder,
     gather,
     is_finished,
@@ -56,6 +59,7 @@ from serkit.experiment.folder import (
 )
 from serkit.experiment.settings import configure, system_class
 from serkit.experiment.task import TASKS, Task, everyone_in
+from serkit.experiment.transfer import adopt, mark
 from serkit.experiment.watch import Watch
 from serkit.experiment.waveforms import Waveform, Waveforms
 from serkit.trainer import Example, Run, Settings, environment, fit, git_state, save
@@ -123,6 +127,14 @@ class Experiment:
     tensorboard: bool = False
     allow_leaks: tuple[str, ...] = ()
     """Kinds of leak (``corpus.LEAKS``) to go on with; printed on every table and figure."""
+    train_quality: str = "hq"
+    """Condition (``audio.degrade``) in which training and development side are heard."""
+    test_quality: str = "hq"
+    """Condition in which the test side is heard."""
+    pretrained: Path | None = None
+    """Folder of a trained model that each fold begins from, with ``adopt``."""
+    frozen: bool = False
+    """Leave what was pre-trained as it is; only what needs no gradient is learnt."""
 
     @property
     def task(self) -> Task:
@@ -142,6 +154,8 @@ class Experiment:
     @property
     def refit_done(self) -> Refit:
         """How ``refit`` is carried out for this system and schedule; see ``Refit``."""
+        if self.frozen:
+            return "no"
         if not system_class(self.system).trained_by_gradient:
             return "full"
         if self.refit == "chosen" and self.settings.schedule in ANNEALED:
@@ -189,12 +203,7 @@ class Experiment:
             if not is_finished(fold_folder(self.out, seed, fold.name))
         ]
         if todo:
-            waveforms = Waveforms(system_class(self.system).sample_rate)
-            needed = {u.id: u for _, f in todo for side in f.sides.values() for u in side}
-            watch.reading(len(needed))
-            waveforms.read(needed.values(), report=watch.utterance_read)
-            for name, reason in waveforms.dropped.items():
-                watch.say(f"dropped {name}: {reason}")
+            waveforms = self._read([fold for _, fold in todo], watch)
             num_folds = len(self.seeds) * len(folds)
             watch.experiment_begins(num_folds=num_folds, num_finished=num_folds - len(todo))
             for seed, fold in todo:
@@ -203,6 +212,26 @@ class Experiment:
                 if after_fold is not None:
                     after_fold()
         return gather(self.out, report=True)
+
+    def _read(self, folds: Sequence[Fold], watch: Watch) -> dict[str, Waveforms]:
+        """The waveforms of each side, in its quality."""
+        rate = system_class(self.system).sample_rate
+        learnt = Waveforms(rate, quality=self.train_quality, part="train")
+        tested = learnt
+        if {self.train_quality, self.test_quality} != {"hq"}:
+            tested = Waveforms(rate, quality=self.test_quality, part="test")
+        by_side = {"train": learnt, "development": learnt, "test": tested}
+        needed: dict[int, tuple[Waveforms, dict[str, Utterance]]] = {}
+        for fold in folds:
+            for name, side in fold.sides.items():
+                of_side = needed.setdefault(id(by_side[name]), (by_side[name], {}))[1]
+                of_side.update({utterance.id: utterance for utterance in side})
+        watch.reading(sum(len(utterances) for _, utterances in needed.values()))
+        for waveforms, utterances in needed.values():
+            waveforms.read(utterances.values(), report=watch.utterance_read)
+        for name, reason in (learnt.dropped | tested.dropped).items():
+            watch.say(f"dropped {name}: {reason}")
+        return by_side
 
     def claim(self) -> Any:
         """Check the protocol and write ``experiment.json``; returns the system's Config.
@@ -218,12 +247,12 @@ class Experiment:
         path = self.out / EXPERIMENT
         if path.exists():
             before = read_experiment(self.out)
-            for name, value in described["identity"].items():
-                if before["identity"].get(name, value) != value:  # unknown before, then not asked
-                    raise ExperimentError(
-                        f"{self.out} holds another experiment ({_apart(name, before, described)}): "
-                        "choose another folder, or remove this one to begin anew."
-                    )
+            apart = difference(before["identity"], described["identity"])
+            if apart:
+                raise ExperimentError(
+                    f"{self.out} holds another experiment ({apart}): "
+                    "choose another folder, or remove this one to begin anew."
+                )
             for name in ("seeds", "folds"):  # an experiment may be gone on with piece by piece
                 described[name] = list(dict.fromkeys([*before[name], *described[name]]))
             described["date"] = before["date"]
@@ -245,7 +274,7 @@ def _run_fold(
     config: Any,
     seed: int,
     fold: Fold,
-    waveforms: Waveforms,
+    waveforms: Mapping[str, Waveforms],
     watch: Watch,
 ) -> None:
     """Train on one fold and predict its test side; ``predictions.csv`` appears last."""
@@ -255,61 +284,92 @@ def _run_fold(
     folder = fold_folder(experiment.out, seed, fold.name)
     sides = _kept(fold, waveforms, needs_development=refit != "full")
     everyone = _kept(fold.refit(), waveforms, needs_development=False)
+    learnt, tested = waveforms["train"], waveforms["test"]
+    verifies = getattr(system_class(experiment.system), "accepted_by", "") == "eer"
 
     def system_for(side: Sequence[Utterance]) -> tuple[Any, float]:
         _ = torch.manual_seed(seed)  # the weights of a system before training
         system = system_class(experiment.system)(config)
         began = time.perf_counter()
         system.prepare(
-            waveforms.of(side),
+            learnt.of(side),
             task.targets(side, names),
             speakers=[utterance.speaker for utterance in side],
         )
+        if experiment.pretrained is not None:
+            adopt(system, experiment.pretrained, fold, allow=experiment.allow_leaks)
         return system, time.perf_counter() - began
 
     def run_in(place: Path) -> Run:
         about = {"recipe": experiment.recipe, "fold": fold.name, "refit": refit}
         return Run(place, settings=about, tensorboard=experiment.tensorboard)
 
-    def examples(side: Sequence[Utterance]) -> list[Example]:
+    def examples(system: Any, side: Sequence[Utterance]) -> list[Example]:
+        def class_of(emotion: int, utterance: Utterance) -> int:
+            return (
+                system.class_of(emotion, utterance.sex) if hasattr(system, "class_of") else emotion
+            )
+
         return [
-            Example(waveform=waveform, emotion=emotion, id=utterance.id)
+            Example(
+                waveform=waveform,
+                emotion=class_of(emotion, utterance),
+                id=utterance.id,
+                speaker=utterance.speaker,
+            )
             for utterance, waveform, emotion in zip(
-                side, waveforms.of(side), task.targets(side, names), strict=True
+                side, learnt.of(side), task.targets(side, names), strict=True
             )
         ]
 
-    learns = system_class(experiment.system).trained_by_gradient
+    def heard(system: Any, side: Sequence[Utterance], waveforms: Waveforms) -> verification.Heard:
+        return verification.Heard.by(system, side, waveforms)
+
+    learns = system_class(experiment.system).trained_by_gradient and not experiment.frozen
     trained = everyone.train if refit != "no" else sides.train
     epochs = best_epoch = 0
     seconds = 0.0  # of preparing and of epochs, also those of a process that was stopped
     development: Mapping[str, float] = {}
+    accepted: bool | None = None
     system: Any = None
     runs: list[Run] = []
     if learns and refit != "full":  # choose the epoch on the development side
         watch.fold_begins(seed=seed, fold=fold.name, num_epochs=settings.epochs)
         runs.append(run_in(folder if refit == "no" else folder / "selection"))
         system, prepared = system_for(sides.train)
+        if verifies:
+            select = verification.selector(sides.train, sides.development, learnt)
+            untrained = select(system)["eer"]
+        else:
+            select, untrained = task.selector(sides.development, learnt, names), None
         history = fit(
             system,
-            examples(sides.train),
+            examples(system, sides.train),
             settings=settings,
             seed=seed,
             run=runs[-1],
-            select=task.selector(sides.development, waveforms, names),
+            select=select,
             report=watch.epoch_ends,
         )
         epochs, best_epoch = len(history.epochs), history.best_epoch
-        development = history.epochs[best_epoch - 1].development
+        development = dict(history.epochs[best_epoch - 1].development)
+        if untrained is not None:
+            development["untrained_eer"] = untrained
+            accepted = development["eer"] < verification.ACCEPTED_BELOW * untrained
+        if not hasattr(system, "conclude"):  # which may learn from the development side
+            chosen_by = task.answers(
+                system, sides.development, learnt, names, seed=seed, fold=fold.name
+            )
+            _ = task.write(folder / DEVELOPMENT, chosen_by)
         seconds += prepared + sum(epoch.seconds for epoch in history.epochs)
         follow, settings = history.scores, replace(settings, epochs=best_epoch)
-        chosen_by = task.answers(
-            system, sides.development, waveforms, names, seed=seed, fold=fold.name
-        )
-        _ = task.write(folder / DEVELOPMENT, chosen_by)
     else:
         follow = ()
-    if refit != "no" or not learns:  # train on everybody who is not tested
+    if experiment.frozen:
+        watch.fold_begins(seed=seed, fold=fold.name, num_epochs=0)
+        runs.append(run_in(folder))
+        system, seconds = system_for(sides.train)
+    elif refit != "no":  # train on everybody who is not tested
         watch.fold_begins(seed=seed, fold=fold.name, num_epochs=settings.epochs if learns else 0)
         runs.append(run_in(folder))
         system, prepared = system_for(everyone.train)
@@ -317,7 +377,7 @@ def _run_fold(
         if learns:
             history = fit(
                 system,
-                examples(everyone.train),
+                examples(system, everyone.train),
                 settings=settings,
                 seed=seed,
                 run=runs[-1],
@@ -328,7 +388,20 @@ def _run_fold(
             epochs, best_epoch = len(history.epochs), history.best_epoch
             seconds += sum(epoch.seconds for epoch in history.epochs)
 
-    rows = task.answers(system, sides.test, waveforms, names, seed=seed, fold=fold.name)
+    # what is learnt without gradient from what the network has learnt
+    held_out = sides.development if refit == "no" else ()
+    if hasattr(system, "conclude"):
+        began = time.perf_counter()
+        _ = system.conclude(
+            learnt.of(trained),
+            task.targets(trained, names),
+            development=(learnt.of(held_out), task.targets(held_out, names)) if held_out else None,
+            speakers=[utterance.speaker for utterance in trained],
+            seed=seed,
+        )
+        seconds += time.perf_counter() - began
+
+    rows = task.answers(system, sides.test, tested, names, seed=seed, fold=fold.name)
     record = FoldRecord(
         seed=seed,
         fold=fold.name,
@@ -343,21 +416,34 @@ def _run_fold(
         num_speakers=len({utterance.speaker for utterance in sides.test}),
         trained_on="training" if refit == "no" else "training and development",
         dropped={
-            utterance.id: waveforms.dropped[utterance.id]
-            for side in fold.sides.values()
+            utterance.id: waveforms[name].dropped[utterance.id]
+            for name, side in fold.sides.items()
             for utterance in side
-            if utterance.id in waveforms.dropped
+            if utterance.id in waveforms[name].dropped
         },
+        accepted=accepted,
         commit=commit_name(),
         date=_now(),
     )
-    _ = save(system, folder, card=_card(experiment, fold, trained, record))
+    card = _card(experiment, fold, trained, record)
+    embeds = hasattr(system, "embed")
+    if embeds and held_out:
+        card["verification"] = verification.card(heard(system, held_out, learnt))
+    if verifies:
+        by_side = {
+            "trained": heard(system, trained, learnt),
+            "development": heard(system, held_out, learnt),
+            "tested": heard(system, sides.test, tested),
+        }
+        verification.write_trials(folder, **by_side, seed=seed, fold=fold.name)
+        verification.write_backends(folder, **by_side, emotions=names, seed=seed, fold=fold.name)
+    _ = save(system, folder, card=card)
     write_json(folder / FOLD, record)
-    durations = {name: round(value, 3) for name, value in waveforms.durations().items()}
+    durations = {name: round(value, 3) for name, value in tested.durations().items()}
     write_json(folder / DURATIONS, {row.file: durations[row.file] for row in rows})
     write_json(folder / FACTS, {utterance.id: _facts(utterance) for utterance in sides.test})
-    if hasattr(system, "embed"):
-        vectors = system.embed(waveforms.of(sides.test))
+    if embeds and not verifies:
+        vectors = system.embed(tested.of(sides.test))
         save_file({"embedding": vectors.contiguous()}, folder / EMBEDDINGS)
     _ = task.write(folder / PREDICTIONS, rows)
     for run in runs:
@@ -389,9 +475,9 @@ def _recording(utterance: Utterance) -> tuple[Waveform, int]:
     return audio.read(path, start=start, end=end, sample_rate=HEARD_AT), HEARD_AT
 
 
-def _kept(fold: Fold, waveforms: Waveforms, *, needs_development: bool) -> Fold:
+def _kept(fold: Fold, waveforms: Mapping[str, Waveforms], *, needs_development: bool) -> Fold:
     """The fold without utterances that have no waveform."""
-    kept = {name: tuple(waveforms.kept(side)) for name, side in fold.sides.items()}
+    kept = {name: tuple(waveforms[name].kept(side)) for name, side in fold.sides.items()}
     for name, side in kept.items():
         if not side and (name != "development" or needs_development):
             remedy = (
@@ -482,6 +568,10 @@ def describe(experiment: Experiment, config: Any, leaks: Sequence[str] = ()) -> 
             "recipe": experiment.recipe,
             "set": sorted(set(experiment.changed)),
             "allow_leaks": sorted(set(experiment.allow_leaks)),
+            "train_quality": experiment.train_quality,
+            "test_quality": experiment.test_quality,
+            "pretrained": mark(experiment.pretrained),
+            "frozen": experiment.frozen,
         },
         "corpus": {
             "name": corpus.name,
@@ -529,20 +619,6 @@ def _sentences_heard(fold: Fold) -> int:
     """Test utterances whose sentence is also trained on, or chosen on."""
     heard = {u.sentence for u in (*fold.train, *fold.development)} - {None}
     return sum(u.sentence in heard for u in fold.test)
-
-
-def _apart(name: str, before: Mapping[str, Any], now: Mapping[str, Any]) -> str:
-    """Where two experiments differ, in words."""
-    old, new = before["identity"].get(name), now["identity"][name]
-    if name == "members":
-        return "its folds have other utterances: the corpus has changed"
-    if name == "labels":
-        return "its utterances have other emotions, speakers or times: the corpus has changed"
-    if isinstance(old, dict) and isinstance(new, dict):
-        for key in (*new, *old):
-            if old.get(key) != new.get(key):
-                return f"{key} was {old.get(key)!r}, now {new.get(key)!r}"
-    return f"{name} was {old!r}, now {new!r}"
 
 
 def _json(value: Any) -> Any:

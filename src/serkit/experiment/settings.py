@@ -73,7 +73,7 @@ def resolve(
         assignments: what stood after ``--set``, such as ``["epochs=3"]``.
         system: key in ``SYSTEMS``.
         system_settings: fields of the system's Config set before.
-        settings: the trainer's settings to start from.
+        settings: the trainer's settings to start from; None takes those that suit the system.
 
     Raises:
         SettingError: says which names or values there are.
@@ -83,7 +83,7 @@ def resolve(
         3
     """
     found: dict[str, Any] = dict(system_settings or {})
-    settings = settings or Settings()
+    settings = settings or Settings(**getattr(system_class(system), "settings", {}))
     config_class: type = system_class(system).Config
     of_system = {n: f for n, f in _fields(config_class).items() if n not in FIXED}
     of_trainer = _fields(Settings)
@@ -139,11 +139,13 @@ def choices(system: str) -> list[tuple[str, str, str]]:
         [('epochs', 'int', '40')]
     """
     rows: list[tuple[str, str, str]] = []
+    suited: Mapping[str, Any] = getattr(system_class(system), "settings", {})
     for owner in (system_class(system).Config, Settings):
         hints = get_type_hints(owner)
         for name, field in _fields(owner).items():
             if name not in FIXED:
-                rows.append((name, _words(hints[name]), _default(field)))
+                default = str(suited[name]) if name in suited else _default(field)
+                rows.append((name, _words(hints[name]), default))
     return rows
 
 

@@ -22,16 +22,12 @@ from serkit.experiment.folder import (
     read_experiment,
     rows_of,
 )
-from serkit.experiment.kept import (
-    CORPORA_VARIABLE,
-    keep,
-    read_labelled,
-    restore,
-    write_labelled,
-)
+from serkit.experiment.kept import CORPORA_VARIABLE, keep, restore
+from serkit.experiment.labelled import read_labelled, write_labelled
 from serkit.experiment.run import Experiment, Refit
 from serkit.experiment.settings import configure, system_class
 from serkit.experiment.task import TASKS, Row, Task, task_of
+from serkit.experiment.verification import keep_verification, lay_out_verification
 from serkit.experiment.watch import ConsoleWatch, console_watch
 from serkit.trainer import Settings
 
@@ -66,6 +62,11 @@ class Recipe:
     settings: Settings = field(default_factory=Settings)
     seeds: tuple[int, ...] = (0,)
     refit: Refit = "no"
+    train_quality: str = "hq"
+    test_quality: str = "hq"
+    pretrained: str = ""
+    """A model folder below the folder of runs, such as ``A/seed0/fold-1``; empty for none."""
+    frozen: bool = False
 
 
 def study(file: str | Path, *recipes: Recipe, arguments: Sequence[str] | None = None) -> None:
@@ -73,13 +74,16 @@ def study(file: str | Path, *recipes: Recipe, arguments: Sequence[str] | None = 
 
     Args:
         file: ``__file__`` of the recipe; its name is the recipe's name in every row.
-        recipes: What to run, in this order.
+        recipes: What to run, in this order; several are chosen from by ``--rows``.
         arguments: Of the command line; those of the process when None.
     """
-    place = _place(file, recipes, arguments)
+    names = tuple(recipe.results for recipe in recipes) if len(recipes) > 1 else ()
+    place = _place(file, recipes, arguments, names=names)
     with console_watch().shown() as watch:
         corpora: dict[str, Corpus] = {}
         for recipe in recipes:
+            if names and recipe.results not in place.rows:
+                continue
             corpus = corpora.setdefault(recipe.corpus, load(recipe.corpus, place.corpus))
             out = place.out_of(recipe)
 
@@ -90,6 +94,7 @@ def study(file: str | Path, *recipes: Recipe, arguments: Sequence[str] | None = 
             table = place.predictions_of(recipe.results)
             kept = experiment.task.read(table) if table.is_file() else ()
             _restored(restore(place.kept_of(recipe), experiment, kept), watch)
+            lay_out_verification(place.results, recipe.results, out)
             _ = experiment.run(watch=watch, after_fold=written)
             written()
 
@@ -216,6 +221,10 @@ def _experiment(place: _Place, recipe: Recipe, corpus: Corpus, out: Path) -> Exp
         folds=place.folds,
         refit=recipe.refit,
         recipe=place.recipe,
+        train_quality=recipe.train_quality,
+        test_quality=recipe.test_quality,
+        pretrained=place.out / recipe.pretrained if recipe.pretrained else None,
+        frozen=recipe.frozen,
     )
 
 
@@ -233,6 +242,7 @@ def _write_study(place: _Place, recipe: Recipe, out: Path, watch: ConsoleWatch) 
         return
     _ = task.write(table, finished.predictions)
     keep(place.kept_of(recipe), finished)
+    keep_verification(place.results, recipe.results, out)
     rows = rows_of(described, finished.records, finished.predictions, whole=True)
     if rows:
         _ = write_results(target, rows)

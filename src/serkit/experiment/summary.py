@@ -207,7 +207,8 @@ def _embeddings(out: Path, records: Sequence[FoldRecord]) -> dict[str, list[floa
         path = folder / EMBEDDINGS
         if record.seed == first and path.is_file() and (folder / FACTS).is_file():
             names = json.loads((folder / FACTS).read_text(encoding="utf-8"))
-            vectors = load_file(path)["embedding"].tolist()
+            tensors = load_file(path)
+            vectors = tensors["test" if "test" in tensors else "embedding"].tolist()
             found.update(zip(names, vectors, strict=True))
     return found
 

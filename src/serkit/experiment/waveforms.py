@@ -1,6 +1,7 @@
 """The waveforms of a corpus, read once; what cannot be read is named, not passed over."""
 
 from collections.abc import Callable, Iterable, Sequence
+from typing import Literal
 
 import numpy as np
 from jaxtyping import Float
@@ -22,6 +23,8 @@ class Waveforms:
 
     Args:
         sample_rate: Hz to read at.
+        quality: The condition they are heard in; see ``audio.degrade``.
+        part: Which half of noise files and rooms that condition may use.
 
     Example:
         >>> from pathlib import Path
@@ -31,8 +34,12 @@ class Waveforms:
         ['own/a']
     """
 
-    def __init__(self, sample_rate: int) -> None:
+    def __init__(
+        self, sample_rate: int, *, quality: str = "hq", part: Literal["train", "test"] = "train"
+    ) -> None:
         self.sample_rate = sample_rate
+        self.quality = quality
+        self.part: Literal["train", "test"] = part
         self.dropped: dict[str, str] = {}
         self._waveforms: dict[str, Waveform] = {}
 
@@ -72,4 +79,10 @@ class Waveforms:
         if SILENT in audio.inspect(waveform):
             self.dropped[utterance.id] = f"{SILENT}: {utterance.path}"
             return
-        self._waveforms[utterance.id] = waveform
+        self._waveforms[utterance.id] = audio.degrade(
+            waveform,
+            self.quality,
+            id=utterance.id,
+            sample_rate=self.sample_rate,
+            part=self.part,
+        )

@@ -1,6 +1,8 @@
 """A trained system, ready to listen."""
 
 from serkit.predictor.predictor import (
+    Enrolment,
+    EnrolmentError,
     FailedRatingError,
     ModelError,
     Outcome,
@@ -9,13 +11,31 @@ from serkit.predictor.predictor import (
     TooShortError,
     load,
 )
+from serkit.predictor.voices import (
+    NONE,
+    Member,
+    Neighbour,
+    Verdict,
+    Voice,
+    Voices,
+    VoicesError,
+)
 
 __all__ = [
+    "NONE",
+    "Enrolment",
+    "EnrolmentError",
     "FailedRatingError",
+    "Member",
     "ModelError",
+    "Neighbour",
     "Outcome",
     "Predictor",
     "SilentAudioError",
     "TooShortError",
+    "Verdict",
+    "Voice",
+    "Voices",
+    "VoicesError",
     "load",
 ]

@@ -1,25 +1,52 @@
-"""Recordings in, ratings out: one trained system, or several that are averaged."""
+"""Recordings in, ratings out: one trained system, or several that are averaged.
 
-# Shapes: B recordings, N samples, C emotions.
+One system alone also says whether a recording shows an emotion that a few others were enrolled for.
+"""
+
+# Shapes: B recordings, N samples, C emotions, D values of an embedding.
 
 import difflib
 import os
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from itertools import islice
 from pathlib import Path
+from typing import Any, Protocol, TypeVar, runtime_checkable
 
 import numpy as np
-from jaxtyping import Float32, Float64
+from jaxtyping import Float, Float32, Float64
+from torch import Tensor
 
 from serkit import audio
 from serkit.corpus.utterance import Rating, Seconds
-from serkit.systems import System, answers, names
+from serkit.evaluation import threshold_for
+from serkit.predictor.voices import (
+    NUM_NEAREST,
+    Member,
+    Neighbour,
+    Verdict,
+    Voice,
+    Voices,
+    VoicesError,
+    best,
+    card_notes,
+    check_name,
+    elsewhere,
+    model_fingerprint,
+    probabilities,
+    sound_of,
+    verdict,
+)
+from serkit.systems import SYSTEMS, System, answers, names
 from serkit.trainer import checkpoint
 
 Waveform = Float32[np.ndarray, " _"]
 """Mono samples; each of a list has its own length."""
+Recording = str | Path | np.ndarray
+"""Path of any audio or video file, or mono samples [N] at the listener's rate."""
+
+Made = TypeVar("Made")
 
 SHORTEST_HEARD = 0.1  # s; shorter than a vowel, and fewer frames than a network's pooling needs
 WINDOW = 8  # batches that are read before they are ordered by length
@@ -29,7 +56,20 @@ READERS = 4  # threads; decoding and resampling let go of the interpreter
 
 
 class ModelError(LookupError):
-    """A path that holds no trained system, or several that do not belong together."""
+    """A path without a trained system, or one that cannot do what it is asked for."""
+
+
+class EnrolmentError(VoicesError):
+    """None of the recordings could be enrolled; ``outcomes`` says of each why."""
+
+    def __init__(self, name: str, outcomes: "Sequence[Outcome]") -> None:
+        shown = "\n".join(f"- {outcome.message}" for outcome in outcomes[:5])
+        rest = f"\n- and {len(outcomes) - 5} more" if len(outcomes) > 5 else ""
+        super().__init__(
+            f"nothing was enrolled for {name}, no recording could be used:\n{shown}{rest}"
+        )
+        self.name = name
+        self.outcomes = tuple(outcomes)
 
 
 class SilentAudioError(audio.AudioError):
@@ -52,12 +92,12 @@ class FailedRatingError(audio.AudioError):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Outcome:
-    """What became of one file: a rating, or the reason why there is none."""
+    """What became of one recording: what was made of it, or the reason why nothing was."""
 
     file: str
     """As it was given."""
     status: str
-    """``"ok"``, or why there is no rating: ``"missing"``, ``"truncated"``, ``"silent"``, ..."""
+    """``"ok"``, or why it could not be used: ``"missing"``, ``"truncated"``, ``"silent"``, ..."""
     message: str = ""
     """The reason in a sentence with the remedy; empty when all is well."""
     rating: Rating | None = None
@@ -66,6 +106,37 @@ class Outcome:
     """Reasons to doubt the rating: ``"clipped"``, ``"very short"``, ``"long"``."""
     duration: Seconds | None = None
     """Length of what was heard."""
+    verdicts: tuple[Verdict, ...] = ()
+    """Of each enrolled emotion that it was tried against."""
+
+    @property
+    def best(self) -> Verdict | None:
+        """Of the verdicts that accept it the one with most evidence; None: none of these."""
+        return best(self.verdicts)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Enrolment:
+    """An emotion after recordings were enrolled for it, and what became of each of them."""
+
+    voice: Voice
+    """With all its utterances, older ones included."""
+    outcomes: tuple[Outcome, ...]
+    """In the order given; ``"known"`` when the same sound was enrolled for it before."""
+
+    @property
+    def failed(self) -> tuple[Outcome, ...]:
+        """The recordings that could not be enrolled."""
+        return tuple(one for one in self.outcomes if one.status not in ("ok", "known"))
+
+
+@runtime_checkable
+class EmbeddingSystem(System, Protocol):
+    """A system that can verify: utterances of one emotion have vectors of one direction."""
+
+    def embed(self, waveforms: Sequence[Waveform]) -> Float[Tensor, "B D"]:
+        """One vector per whole utterance, in evaluation mode."""
+        ...
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -85,6 +156,17 @@ class Predictor:
     """In evaluation mode, with equal tasks, names and sample rate."""
     rater: str
     """Who the ratings are by."""
+    folders: tuple[str, ...] = ()
+    """Where each system was read from; empty for those that never were on disk."""
+    verification: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    """Verification card of the one system: thresholds and calibration; see
+    ``serkit.evaluation.verification_card``."""
+    voices: Voices = field(default_factory=Voices)
+    """Enrolled emotions; one set belongs to one listener, whose ``enrol`` adds to it."""
+
+    def __post_init__(self) -> None:
+        if self.voices.fingerprint:
+            self._check_voices(self._embedder())
 
     @property
     def emotions(self) -> tuple[str, ...]:
@@ -103,23 +185,31 @@ class Predictor:
 
     def predict(
         self,
-        recording: str | Path | np.ndarray,
+        recording: Recording,
         *,
+        emotions: Sequence[str] | None = None,
         start: float = 0.0,
         end: float | None = None,
         sample_rate: int | None = None,
     ) -> Rating:
         """Rate one recording, or the stretch of it from ``start`` to ``end``.
 
+        Among enrolled ``emotions`` the rating has a probability for each and for ``"none of
+        these"``. All are equally likely beforehand; what the scores say for and against each is
+        added by the model's calibration (the formula is that of ``voices.probabilities``).
+
         Args:
             recording: Path of any audio or video file, or mono samples [N]: floats in [-1, 1],
                 or integers.
+            emotions: Names of enrolled emotions to choose among; None: those it was trained on.
             start: Where to begin, in seconds.
             end: Where to stop, in seconds; None is the end of the recording.
             sample_rate: Hz of samples given; None means ``self.sample_rate``. A file knows its own.
 
         Raises:
             AudioError: One of its kinds: the file cannot be read, is silent or too short.
+            VoicesError: One of ``emotions`` is not enrolled.
+            ModelError: Enrolled ``emotions``, and the model cannot verify.
 
         Example:
             >>> from serkit.systems.crnn import CRNN, Config
@@ -130,21 +220,14 @@ class Predictor:
             >>> round(sum(rating.emotion.values()), 6)
             1.0
         """
-        if isinstance(recording, np.ndarray):
-            path = Path("waveform")
-            waveform = self._condition(
-                recording, start, end, self.sample_rate if sample_rate is None else sample_rate
-            )
-        else:
-            path = Path(recording)
-            if sample_rate is not None:
-                raise ValueError(
-                    f"sample_rate={sample_rate} was given with the file {path}, which knows its "
-                    "own; leave it out"
-                )
-            waveform = audio.read(path, start=start, end=end, sample_rate=self.sample_rate)
-        self._check(path, waveform)
-        return self._rating(path, self.answers([waveform])[0])
+        voices = [] if emotions is None else self._voices(emotions)
+        path, waveform = self._listen(recording, start, end, sample_rate)
+        if voices:
+            embedding = self._embedding(path, waveform)
+            return self._rating_among(self._verdicts(voices, waveform, embedding))
+        answer = self.answers([waveform])[0]
+        _check_finite(path, answer)
+        return self._rating(answer)
 
     def predict_all(
         self,
@@ -170,11 +253,211 @@ class Predictor:
             >>> [outcome.status for outcome in listener.predict_all(["no.wav", "nor.mp3"])]
             ['missing', 'missing']
         """
-        if isinstance(paths, (str, Path)):
-            raise ValueError(f"predict_all takes several files; for one: predict({str(paths)!r})")
-        if batch < 1:
-            raise ValueError(f"batch={batch} must be 1 or more")
-        return self._outcomes(iter(paths), batch, progress)
+        _check_several(paths, batch, "predict_all")
+
+        def rated(heard: _Heard, answer: _Answer) -> Outcome:
+            if isinstance(answer, audio.AudioError):
+                return self._outcome(heard, answer)
+            return replace(self._outcome(heard), rating=self._rating(answer))
+
+        return self._each(paths, batch, progress, self.answers, rated)
+
+    def embed(self, recording: Recording) -> Float32[np.ndarray, " D"]:
+        """The direction in which the system places a recording: a vector of length 1.
+
+        Raises:
+            AudioError: As for ``predict``.
+            ModelError: Several systems, or one that has no embeddings.
+
+        Example:
+            >>> from serkit.systems.crnn import CRNN, Config
+            >>> system = CRNN(Config(emotions=("anger", "sadness"), size="small"))
+            >>> listener = Predictor(systems=(system,), rater="crnn")
+            >>> vector = listener.embed(np.sin(np.arange(16000, dtype=np.float32)))
+            >>> round(float(np.linalg.norm(vector)), 6)
+            1.0
+        """
+        _ = self._embedder()
+        return self._embedding(*self._listen(recording))
+
+    def enrol(
+        self,
+        name: str,
+        recordings: Iterable[Recording],
+        *,
+        batch: int = 16,
+        progress: Callable[[int], object] | None = None,
+    ) -> Enrolment:
+        """Make an emotion known by recordings of it, or add recordings to one that is known.
+
+        Recordings that cannot be used are reported and the others enrolled. A sound counts once: it
+        is passed over when it is enrolled for ``name`` already, and refused when it is for another.
+
+        Args:
+            name: Any word.
+            recordings: Files or samples at ``self.sample_rate``; three or more are steadier.
+            batch: Recordings embedded at once, at most.
+            progress: As for ``predict_all``.
+
+        Raises:
+            EnrolmentError: No recording could be used; nothing is changed then.
+            VoicesError: No recordings, or a word that cannot be a name.
+            ModelError: The model cannot verify; says which can.
+        """
+        _check_several(recordings, batch, "enrol")
+        system, _ = self._embedder(), self._card()
+        check_name(name)
+        self._check_voices(system)
+        seen: set[str] = set()
+
+        def member(heard: _Heard, answer: _Answer) -> tuple[Outcome, Member | None]:
+            direction = _direction(Path(heard.file), answer)
+            if isinstance(direction, audio.AudioError):
+                return self._outcome(heard, direction), None
+            sound = sound_of(heard.waveform)
+            holder = self.voices.holder(sound)
+            outcome = self._outcome(heard)
+            if holder not in (None, name):
+                message = elsewhere(str(heard.file), holder, name)
+                return replace(outcome, status="enrolled elsewhere", message=message), None
+            if holder == name or sound in seen:
+                outcome = replace(outcome, status="known")
+            seen.add(sound)
+            return outcome, Member(file=str(heard.file), sound=sound, embedding=direction)
+
+        found = list(self._each(recordings, batch, progress, self._embeddings, member))
+        outcomes = tuple(outcome for outcome, _ in found)
+        members = [one for _, one in found if one is not None]
+        if not found:
+            raise VoicesError(f"there are no recordings to enrol for {name}; give at least one")
+        if not members:
+            raise EnrolmentError(name, outcomes)
+        voice = self.voices.add(name, members)
+        if not self.voices.fingerprint:
+            self.voices.fingerprint = model_fingerprint(system)
+            self.voices.model = str(Path(self.folders[0]).resolve()) if self.folders else ""
+        return Enrolment(voice=voice, outcomes=outcomes)
+
+    def verify(self, recording: Recording, name: str, *, false_acceptance: float = 0.05) -> Verdict:
+        """Does a recording show an enrolled emotion?
+
+        Args:
+            recording: A file, or samples at ``self.sample_rate``.
+            name: The emotion.
+            false_acceptance: Share of recordings of other emotions that may be accepted; the
+                threshold is the model's own, from its development speakers.
+
+        Raises:
+            AudioError: As for ``predict``.
+            VoicesError: The emotion is not enrolled.
+            ModelError: The model cannot verify.
+            UnknownRateError: The model has no threshold for ``false_acceptance``.
+        """
+        (voice,) = self._voices([name])
+        path, waveform = self._listen(recording)
+        embedding = self._embedding(path, waveform)
+        return self._verdicts([voice], waveform, embedding, false_acceptance)[0]
+
+    def verify_all(
+        self,
+        recordings: Iterable[Recording],
+        emotions: Sequence[str] | None = None,
+        *,
+        false_acceptance: float = 0.05,
+        batch: int = 16,
+        progress: Callable[[int], object] | None = None,
+    ) -> Iterator[Outcome]:
+        """Try any number of recordings against enrolled emotions; one outcome each, in order.
+
+        An outcome has a verdict for each emotion, and a rating among them and "none of these".
+
+        Args:
+            recordings: Files or samples; a bad one is an outcome with its status.
+            emotions: Names; None tries all that are enrolled.
+            false_acceptance: As for ``verify``.
+            batch: Recordings embedded at once, at most.
+            progress: As for ``predict_all``.
+
+        Raises:
+            VoicesError, ModelError, UnknownRateError: As for ``verify``.
+        """
+        _check_several(recordings, batch, "verify_all")
+        voices = self._voices(emotions)
+        for voice in voices:
+            _ = threshold_for(self.verification, len(voice.members), false_acceptance)
+
+        def tried(heard: _Heard, answer: _Answer) -> Outcome:
+            direction = _direction(Path(heard.file), answer)
+            if isinstance(direction, audio.AudioError):
+                return self._outcome(heard, direction)
+            verdicts = self._verdicts(voices, heard.waveform, direction, false_acceptance)
+            rating = self._rating_among(verdicts)
+            return replace(self._outcome(heard), rating=rating, verdicts=verdicts)
+
+        return self._each(recordings, batch, progress, self._embeddings, tried)
+
+    def identify(
+        self,
+        recording: Recording,
+        *,
+        emotions: Sequence[str] | None = None,
+        false_acceptance: float = 0.05,
+    ) -> Verdict | None:
+        """Which of the enrolled emotions a recording shows; None says: none of these.
+
+        Of the emotions that accept it the one with the highest log-likelihood ratio.
+
+        Args:
+            recording: A file, or samples at ``self.sample_rate``.
+            emotions: Names; None tries all that are enrolled.
+            false_acceptance: As for ``verify``, of each emotion by itself: of n emotions that a
+                recording does not show, up to n times as many may accept it.
+
+        Raises:
+            AudioError, VoicesError, ModelError, UnknownRateError: As for ``verify``.
+        """
+        voices = self._voices(emotions)
+        path, waveform = self._listen(recording)
+        embedding = self._embedding(path, waveform)
+        return best(self._verdicts(voices, waveform, embedding, false_acceptance))
+
+    def nearest(self, recording: Recording, k: int = NUM_NEAREST) -> tuple[Neighbour, ...]:
+        """The ``k`` enrolled utterances that a recording is likest to, the likest first.
+
+        Raises:
+            AudioError, VoicesError, ModelError: As for ``verify``.
+        """
+        _ = self._embedder()
+        if not self.voices:
+            raise VoicesError("nothing is enrolled, so nothing is near: enrol recordings first")
+        return self.voices.nearest(self._embedding(*self._listen(recording)), k)
+
+    def compare(
+        self, first: Recording, second: Recording, *, false_acceptance: float = 0.05
+    ) -> Verdict:
+        """Do two recordings show the same emotion? It does not matter which is the first.
+
+        Decided and calibrated as an enrolment of one utterance; nothing is enrolled.
+
+        Args:
+            first: A file, or samples at ``self.sample_rate``.
+            second: The other; the verdict bears its name.
+            false_acceptance: As for ``verify``.
+
+        Raises:
+            AudioError, ModelError, UnknownRateError: As for ``verify``.
+        """
+        _, card = self._embedder(), self._card()
+        heard = [self._listen(first), self._listen(second)]
+        one, other = (self._embedding(path, waveform) for path, waveform in heard)
+        sounds = [sound_of(waveform) for _, waveform in heard]
+        member = Member(file=str(heard[1][0]), sound=sounds[1], embedding=other)
+        alone = Voices().add(heard[1][0].name, [member])
+        notes = ("both are the same recording",) if sounds[0] == sounds[1] else ()
+        return replace(
+            verdict(alone, one, card, false_acceptance=false_acceptance),
+            notes=(*notes, *card_notes(card)),
+        )
 
     def answers(self, waveforms: Sequence[Waveform]) -> Float64[np.ndarray, "B _"]:
         """Probabilities, or values of affect, of waveforms at ``self.sample_rate``.
@@ -184,100 +467,81 @@ class Predictor:
         each = [answers(system, waveforms).double().cpu().numpy() for system in self.systems]
         return np.mean(each, axis=0)
 
-    def _outcomes(
-        self, paths: Iterator[str | Path], batch: int, progress: Callable[[int], object] | None
-    ) -> Iterator[Outcome]:
-        done = 0
+    def _each(
+        self,
+        recordings: Iterable[Recording],
+        batch: int,
+        progress: Callable[[int], object] | None,
+        answer: Callable[[Sequence[Waveform]], Float64[np.ndarray, "B _"]],
+        make: "Callable[[_Heard, _Answer], Made]",
+    ) -> Iterator[Made]:
+        """What is made of each recording and the system's answer to it, or its error, in order."""
+        given, done = iter(recordings), 0
         with ThreadPoolExecutor(min(READERS, os.cpu_count() or 1)) as readers:
             window: list[_Heard] = []
             while True:
-                heard = list(readers.map(self._hear, islice(paths, batch)))
+                heard = list(readers.map(self._hear, islice(given, batch)))
                 window += heard
                 seconds = sum(len(one.waveform) for one in window) / self.sample_rate
                 full = len(window) >= WINDOW * batch or seconds > WINDOW_SECONDS
                 if window and (full or not heard):
-                    outcomes = self._rate(window, batch)
+                    answered = self._answer_window(window, batch, answer)
+                    made = [make(*both) for both in zip(window, answered, strict=True)]
                     done += len(window)
                     window = []
                     if progress is not None:
                         _ = progress(done)
-                    yield from outcomes
+                    yield from made
                 if not heard:
                     return
 
-    def _hear(self, file: str | Path) -> "_Heard":
-        """A file's samples, or what is wrong with it."""
-        path = Path(file)
+    def _hear(self, recording: Recording) -> "_Heard":
+        """A recording's samples, or what is wrong with it."""
+        file = "waveform" if isinstance(recording, np.ndarray) else recording
         try:
-            waveform = audio.read(path, sample_rate=self.sample_rate)
-            self._check(path, waveform)
+            _, waveform = self._listen(recording)
         except audio.AudioError as error:
             return _Heard(file, np.zeros(0, dtype=np.float32), error)
         except OSError as error:  # the disk, not the file
             message = f"could not be read: {error.strerror or error}; try again"
-            failure = audio.UnreadableAudioError(path, message)
+            failure = audio.UnreadableAudioError(Path(file), message)
             return _Heard(file, np.zeros(0, dtype=np.float32), failure)
         return _Heard(file, waveform, None)
 
-    def _rate(self, window: Sequence["_Heard"], batch: int) -> list[Outcome]:
-        """Outcomes of a window, in its order, rated in batches of similar length."""
-        outcomes = [
-            Outcome(file=str(one.file), status=one.error.status, message=str(one.error))
-            if one.error is not None
-            else None
-            for one in window
-        ]
+    def _answer_window(
+        self,
+        window: Sequence["_Heard"],
+        batch: int,
+        answer: Callable[[Sequence[Waveform]], Float64[np.ndarray, "B _"]],
+    ) -> "list[_Answer]":
+        """Answers to a window, in its order, made in batches of similar length."""
+        found: dict[int, _Answer] = {
+            index: one.error for index, one in enumerate(window) if one.error is not None
+        }
         lengths = {
             index: len(one.waveform) for index, one in enumerate(window) if one.error is None
         }
         for chosen in _batches(lengths, batch, BATCH_SECONDS * self.sample_rate):
-            for index, outcome in zip(
-                chosen, self._rate_batch([window[index] for index in chosen]), strict=True
-            ):
-                outcomes[index] = outcome
-        return [outcome for outcome in outcomes if outcome is not None]
+            heard = [window[index] for index in chosen]
+            found |= zip(chosen, _answer_batch(heard, answer), strict=True)
+        return [found[index] for index in range(len(window))]
 
-    def _rate_batch(self, heard: Sequence["_Heard"]) -> list[Outcome]:
-        """Outcomes of recordings rated together; alone when one of them spoils the batch."""
-        try:
-            found = self.answers([one.waveform for one in heard])
-        except (RuntimeError, ValueError, MemoryError) as error:
-            if len(heard) > 1:
-                return [outcome for one in heard for outcome in self._rate_batch([one])]
-            failure = FailedRatingError(Path(heard[0].file), f"the system failed on it: {error}")
-            return [self._failed(heard[0], failure)]
-        outcomes: list[Outcome] = []
-        for one, values in zip(heard, found, strict=True):
-            try:
-                rating = self._rating(Path(one.file), values)
-            except FailedRatingError as error:
-                outcomes.append(self._failed(one, error))
-                continue
-            outcomes.append(
-                Outcome(
-                    file=str(one.file),
-                    status="ok",
-                    rating=rating,
-                    notes=audio.inspect(one.waveform, self.sample_rate),
-                    duration=len(one.waveform) / self.sample_rate,
-                )
-            )
-        return outcomes
-
-    def _failed(self, one: "_Heard", error: FailedRatingError) -> Outcome:
-        return Outcome(
-            file=str(one.file),
-            status=error.status,
-            message=str(error),
-            notes=audio.inspect(one.waveform, self.sample_rate),
-            duration=len(one.waveform) / self.sample_rate,
+    def _outcome(self, heard: "_Heard", error: audio.AudioError | None = None) -> Outcome:
+        """Of a recording: what is known before anything is made of it."""
+        known = Outcome(
+            file=str(heard.file),
+            status=error.status if error else "ok",
+            message=str(error) if error else "",
+        )
+        if heard.error is not None:
+            return known
+        return replace(
+            known,
+            notes=audio.inspect(heard.waveform, self.sample_rate),
+            duration=len(heard.waveform) / self.sample_rate,
         )
 
-    def _rating(self, path: Path, values: Float64[np.ndarray, " _"]) -> Rating:
-        if not np.isfinite(values).all():
-            raise FailedRatingError(
-                path, "the system answered with numbers that are not finite; train it again"
-            )
+    def _rating(self, values: Float64[np.ndarray, " _"]) -> Rating:
         if self.affect:
             kept = np.clip(values, 0.0, 1.0)  # a rating lies on the scale
             return Rating(
@@ -286,6 +550,115 @@ class Predictor:
         return Rating(
             rater=self.rater, emotion=dict(zip(self.emotions, values.tolist(), strict=True))
         )
+
+    def _rating_among(self, verdicts: Sequence[Verdict]) -> Rating:
+        return Rating(rater=self.rater, emotion=probabilities(verdicts))
+
+    def _embedder(self) -> EmbeddingSystem:
+        """The one system, if it has embeddings."""
+        if len(self.systems) != 1:
+            example = self.folders[0] if self.folders else "the folder of one fold"
+            raise ModelError(
+                f"embeddings of different models cannot be compared, and {len(self.systems)} are "
+                f"averaged here; load one of them, such as {example}"
+            )
+        system = self.systems[0]
+        if not isinstance(system, EmbeddingSystem):
+            able = ", ".join(name for name, kind in SYSTEMS.items() if hasattr(kind, "embed"))
+            raise ModelError(
+                f"{system.name} has no embeddings and cannot verify; train one of: {able}"
+            )
+        return system
+
+    def _card(self) -> Mapping[str, Any]:
+        """The verification card of the one system."""
+        if not self.verification.get("num_enrolled"):
+            raise ModelError(
+                f"{self.folders[0] if self.folders else 'this model'} has no verification card: no "
+                "threshold was measured when it was trained. Train it again with this version of "
+                "serkit and a development side that holds several emotions (not --refit-full)"
+            )
+        return self.verification
+
+    def _check_voices(self, system: EmbeddingSystem) -> None:
+        """Refuse voices of another model."""
+        if self.voices.fingerprint not in ("", model_fingerprint(system)):
+            here = self.folders[0] if self.folders else "this model"
+            raise VoicesError(
+                "these voices were enrolled with another model "
+                f"({self.voices.model or 'one that was never saved'}), whose embeddings mean "
+                f"nothing to {here}; load that one, or enrol the recordings again with this one"
+            )
+
+    def _voices(self, emotions: Sequence[str] | None) -> list[Voice]:
+        """Enrolled emotions by name, or all, once it is sure that they can be tried."""
+        _ = self._embedder(), self._card()
+        if isinstance(emotions, str):
+            raise ValueError(f"emotions takes several names; for one: [{emotions!r}]")
+        chosen = tuple(dict.fromkeys(self.voices.enrolled if emotions is None else emotions))
+        if not chosen:
+            raise VoicesError(
+                "nothing is enrolled to choose from; enrol recordings first, or load voices that "
+                "were saved"
+                if emotions is None
+                else "no emotions to choose from; name at least one, or leave emotions out"
+            )
+        return [self.voices[name] for name in chosen]
+
+    def _verdicts(
+        self,
+        voices: Sequence[Voice],
+        waveform: Waveform,
+        embedding: Float32[np.ndarray, " D"],
+        false_acceptance: float = 0.05,
+    ) -> tuple[Verdict, ...]:
+        sound, nearest = sound_of(waveform), self.voices.nearest(embedding, NUM_NEAREST)
+        return tuple(
+            verdict(
+                voice,
+                embedding,
+                self.verification,
+                false_acceptance=false_acceptance,
+                sound=sound,
+                nearest=nearest,
+            )
+            for voice in voices
+        )
+
+    def _embeddings(self, waveforms: Sequence[Waveform]) -> Float64[np.ndarray, "B D"]:
+        return self._embedder().embed(waveforms).double().cpu().numpy()
+
+    def _embedding(self, path: Path, waveform: Waveform) -> Float32[np.ndarray, " D"]:
+        """Of one recording, of length 1."""
+        values = self._embeddings([waveform])[0]
+        _check_finite(path, values)
+        direction = _direction(path, values)
+        if isinstance(direction, audio.AudioError):
+            raise direction
+        return direction
+
+    def _listen(
+        self,
+        recording: Recording,
+        start: float = 0.0,
+        end: float | None = None,
+        sample_rate: int | None = None,
+    ) -> tuple[Path, Waveform]:
+        """A name for errors, and samples that can be rated."""
+        if isinstance(recording, np.ndarray):
+            path = Path("waveform")
+            rate = self.sample_rate if sample_rate is None else sample_rate
+            waveform = self._condition(recording, start, end, rate)
+        else:
+            path = Path(recording)
+            if sample_rate is not None:
+                raise ValueError(
+                    f"sample_rate={sample_rate} was given with the file {path}, which knows its "
+                    "own; leave it out"
+                )
+            waveform = audio.read(path, start=start, end=end, sample_rate=self.sample_rate)
+        self._check(path, waveform)
+        return path, waveform
 
     def _condition(
         self, samples: np.ndarray, start: float, end: float | None, rate: int
@@ -337,14 +710,18 @@ class Predictor:
 
 @dataclass(frozen=True, slots=True)
 class _Heard:
-    """A file that was read, or what is wrong with it."""
+    """A recording that was read, or what is wrong with it."""
 
     file: str | Path
     waveform: Waveform
     error: audio.AudioError | None
 
 
-def load(path: str | Path, *, device: str = "cpu") -> Predictor:
+_Answer = Float64[np.ndarray, " _"] | audio.AudioError
+"""What the system says of a recording, or why it says nothing."""
+
+
+def load(path: str | Path, *, device: str = "cpu", voices: str | Path | None = None) -> Predictor:
     """A trained system from its folder, or the mean of all of an experiment's systems.
 
     Args:
@@ -352,11 +729,13 @@ def load(path: str | Path, *, device: str = "cpu") -> Predictor:
             ``OUT/seed0/fold-03``; or the folder of a run, ``OUT`` or ``OUT/seed0``, whose folds
             and seeds then rate together: their probabilities are averaged.
         device: Where to compute, as torch names it (``"cpu"``, ``"cuda"``).
+        voices: A file of emotions that were enrolled with this very model (``Voices.save``).
 
     Raises:
         ModelError: There is no model in ``path``, or there are several that do not rate the
             same emotions; says what is there.
         CheckpointError: A model is damaged or was edited.
+        VoicesError: The voices are damaged, or were enrolled with another model.
 
     Example:
         >>> import tempfile
@@ -384,7 +763,61 @@ def load(path: str | Path, *, device: str = "cpu") -> Predictor:
         _ = checkpoint.as_module(system).to(device)
     names = "+".join(sorted({system.name for system in systems}))
     rater = names if len(systems) == 1 else f"{names} (mean of {len(systems)} models)"
-    return Predictor(systems=systems, rater=rater)
+    card = checkpoint.read_config(folders[0]).get("card", {}) if len(folders) == 1 else {}
+    return Predictor(
+        systems=systems,
+        rater=rater,
+        folders=tuple(str(one) for one in folders),
+        verification=card.get("verification", {}),
+        voices=Voices() if voices is None else Voices.load(voices),
+    )
+
+
+def _answer_batch(
+    heard: Sequence[_Heard], answer: Callable[[Sequence[Waveform]], Float64[np.ndarray, "B _"]]
+) -> list[_Answer]:
+    """Answers to recordings heard together; alone when one of them spoils the batch."""
+    try:
+        found = answer([one.waveform for one in heard])
+    except (RuntimeError, ValueError, MemoryError) as error:
+        if len(heard) > 1:
+            return [one for alone in heard for one in _answer_batch([alone], answer)]
+        return [FailedRatingError(Path(heard[0].file), f"the system failed on it: {error}")]
+    checked: list[_Answer] = []
+    for one, values in zip(heard, found, strict=True):
+        try:
+            _check_finite(Path(one.file), values)
+        except FailedRatingError as error:
+            checked.append(error)
+        else:
+            checked.append(values)
+    return checked
+
+
+def _check_finite(path: Path, values: Float64[np.ndarray, " _"]) -> None:
+    if not np.isfinite(values).all():
+        raise FailedRatingError(
+            path, "the system answered with numbers that are not finite; train it again"
+        )
+
+
+def _direction(path: Path, answer: _Answer) -> Float32[np.ndarray, " D"] | audio.AudioError:
+    """The embedding at length 1, or what is wrong."""
+    if isinstance(answer, audio.AudioError):
+        return answer
+    length = float(np.linalg.norm(answer))
+    if length == 0.0:
+        return FailedRatingError(path, "its embedding is zero, which is like nothing else")
+    return (answer / length).astype(np.float32)
+
+
+def _check_several(given: object, batch: int, method: str) -> None:
+    """Refuse a single recording where many are expected, and an empty batch."""
+    if isinstance(given, (str, Path, np.ndarray)):
+        shown = "waveform" if isinstance(given, np.ndarray) else repr(str(given))
+        raise ValueError(f"{method} takes several recordings; for one: [{shown}]")
+    if batch < 1:
+        raise ValueError(f"batch={batch} must be 1 or more")
 
 
 def _claim(system: System, claim: str) -> object:

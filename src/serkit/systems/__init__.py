@@ -7,7 +7,7 @@ import numpy as np
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from serkit.systems import crnn, opensmile_svm, opensmile_svr
+from serkit.systems import crnn, opensmile_lda, opensmile_svm, opensmile_svr, verify_to_classify
 
 Waveform = Float[np.ndarray, " _"]
 """Mono samples at the system's rate, float32 in [-1, 1]."""
@@ -100,10 +100,30 @@ class AffectSystem(System, Protocol):
         ...
 
 
+@runtime_checkable
+class DrawsBatches(Protocol):
+    """A system whose objective compares utterances, and so decides which share a batch."""
+
+    num_classes: int
+    """How many classes it tells apart in training; a class may be more than an emotion."""
+
+    def batches(
+        self,
+        classes: Sequence[int],
+        *,
+        speakers: Sequence[str | None],
+        generator: np.random.Generator,
+    ) -> list[list[int]]:
+        """The batches of an epoch, as indices into ``classes``."""
+        ...
+
+
 SYSTEMS: dict[str, Any] = {
     "crnn": crnn.CRNN,
+    "opensmile_lda": opensmile_lda.OpenSmileLDA,
     "opensmile_svm": opensmile_svm.OpenSmileSVM,
     "opensmile_svr": opensmile_svr.OpenSmileSVR,
+    "verify_to_classify": verify_to_classify.VerifyToClassify,
 }
 """Every system the toolkit can train and load. To add one, add its file and its line."""
 
@@ -111,6 +131,11 @@ SYSTEMS: dict[str, Any] = {
 def names(system: System) -> tuple[str, ...]:
     """What a system answers, in the order of its answers: emotions, or dimensions of affect."""
     return tuple(system.config.emotions if system.task == "emotion" else system.config.affect)
+
+
+def num_classes(system: System) -> int:
+    """How many classes the targets of its objective tell apart: its emotions, or its own."""
+    return system.num_classes if isinstance(system, DrawsBatches) else len(names(system))
 
 
 def answers(system: System, waveforms: Sequence[Waveform]) -> Float[Tensor, "B _"]:

@@ -22,6 +22,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save_file
 from torch import nn
 
+from serkit.models import ClassifierError
 from serkit.systems import SYSTEMS, System
 from serkit.trainer.run import write_json
 
@@ -30,6 +31,8 @@ FORMAT = 1
 
 MODEL = "model.safetensors"
 CONFIG = "config.json"
+EXTRA_STATE = "_extra_state"
+"""How torch names what a module stores beside its tensors: bytes of any length."""
 FINGERPRINTED = ("system", "config", "emotions", "sample_rate", "front_end")
 
 
@@ -220,9 +223,14 @@ def _fill(module: nn.Module, tensors: Mapping[str, torch.Tensor], path: Path) ->
     if missing or unknown:
         raise CheckpointError(f"{path}: lacks tensors {missing} and has unknown ones {unknown}")
     for name, tensor in expected.items():
+        if name.endswith(EXTRA_STATE):
+            continue
         if tensor.shape != tensors[name].shape:
             raise CheckpointError(
                 f"{path}: {name} has size {tuple(tensors[name].shape)}, "
                 f"but the configured system needs {tuple(tensor.shape)}"
             )
-    _ = module.load_state_dict(dict(tensors))
+    try:
+        _ = module.load_state_dict(dict(tensors))
+    except ClassifierError as error:
+        raise CheckpointError(f"{path}: {error}") from error

@@ -34,7 +34,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from torch import Tensor, nn
 
 from serkit.objectives.episode import balanced, buckets, class_weights, happy_twice
-from serkit.systems import System
+from serkit.systems import DrawsBatches, System, num_classes
 from serkit.trainer import checkpoint
 from serkit.trainer.run import Run, computes_in_bfloat16, write_json
 
@@ -93,6 +93,8 @@ class Settings:
     """``auto`` is bfloat16 where the processor computes in it, else float32."""
     device: Device = "auto"
     """``auto`` is an accelerator where there is one."""
+    score_every: int = 1
+    """Score the development side after every so many epochs, and after the last."""
 
     def __post_init__(self) -> None:
         """Refuse what cannot be trained with."""
@@ -106,7 +108,7 @@ class Settings:
                 raise ValueError(
                     f"{name}: {getattr(self, name)!r} is not one of {', '.join(get_args(kind))}"
                 )
-        for name in ("epochs", "batch"):
+        for name in ("epochs", "batch", "score_every"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name}: {getattr(self, name)} must be at least 1")
         for name in ("lr", "clip"):
@@ -134,9 +136,11 @@ class Example:
     waveform: Float32[np.ndarray, " N"]
     """Mono samples at the system's rate."""
     emotion: int
-    """Its place in the system's ``config.emotions``."""
+    """Its place in the system's ``config.emotions``, or among the classes it tells apart."""
     id: str
     """Of the utterance; named when something goes wrong with it."""
+    speaker: str | None = None
+    """For systems that compose their batches by speaker."""
 
 
 # ------------------------------------------------------------------------------- what comes out
@@ -237,6 +241,16 @@ def draw_batches(
 ) -> list[list[Stretch]]:
     """The batches of one epoch: who is drawn, which stretches of them, and who goes with whom."""
     emotions = [example.emotion for example in examples]
+    if isinstance(system, DrawsBatches):
+        speakers = [example.speaker for example in examples]
+        return [
+            [
+                Stretch(example=examples[index], start=start, length=length)
+                for index in batch
+                for start, length in system.cuts(len(examples[index].waveform), generator)
+            ]
+            for batch in system.batches(emotions, speakers=speakers, generator=generator)
+        ]
     drawn: Sequence[int] = range(len(examples))
     if settings.balance == "sampler":
         drawn = balanced(emotions, generator)
@@ -256,14 +270,14 @@ def draw_batches(
 
 def collate(
     batch: Sequence[Stretch],
-    num_emotions: int,
+    num_classes: int,
     *,
     mixup: float = 0.0,
     generator: np.random.Generator,
 ) -> tuple[Float[Tensor, "B N"], Int[Tensor, " B"], Float[Tensor, "B C"]]:
     """A batch as tensors: waveforms padded with zeros to the longest, lengths, targets."""
     waveforms = [stretch.waveform() for stretch in batch]
-    targets = np.zeros((len(batch), num_emotions), dtype=np.float32)
+    targets = np.zeros((len(batch), num_classes), dtype=np.float32)
     targets[np.arange(len(batch)), [stretch.example.emotion for stretch in batch]] = 1.0
     if mixup > 0:
         share = float(generator.beta(mixup, mixup))
@@ -514,7 +528,7 @@ def fit(
                 batch = batches[index]
                 waveform, num_samples, target = collate(
                     batch,
-                    len(system.config.emotions),
+                    num_classes(system),
                     mixup=settings.mixup,
                     generator=np.random.default_rng((seed, epoch, index)),
                 )
@@ -564,7 +578,8 @@ def fit(
                 for tensor in (*module.buffers(), *average.values()):
                     broadcast(tensor)
             development: dict[str, float] = {}
-            if select is not None:
+            is_scored = epoch % settings.score_every == 0 or epoch == settings.epochs
+            if select is not None and is_scored:
                 with _weights(module, average):
                     scored = select(system)
                     development = {name: float(value) for name, value in scored.items()}
@@ -627,12 +642,17 @@ def _check(system: System, examples: Sequence[Example], settings: Settings) -> N
     if not examples:
         raise ValueError("There is no utterance to train on")
     for example in examples:
-        if not 0 <= example.emotion < len(emotions):
+        if not 0 <= example.emotion < num_classes(system):
             raise ValueError(
                 f"Utterance {example.id}: emotion {example.emotion} is not a place in {emotions}"
             )
         if len(example.waveform) == 0:
             raise ValueError(f"Utterance {example.id} has no samples")
+    if isinstance(system, DrawsBatches) and (settings.balance != "none" or settings.mixup > 0):
+        raise ValueError(
+            f"{system.name} composes its own batches, in which emotions are balanced: balance must "
+            f"be none and mixup 0, not {settings.balance} and {settings.mixup}"
+        )
     if settings.balance == "happy_twice" and "happiness" not in emotions:
         raise ValueError(f"balance: happy_twice needs the emotion happiness among {emotions}")
 
@@ -670,7 +690,7 @@ def _class_weights(
     """Weights from the training side, if they are asked for."""
     if settings.balance != "weights":
         return None
-    counts = [0] * len(system.config.emotions)
+    counts = [0] * num_classes(system)
     for example in examples:
         counts[example.emotion] += 1
     return torch.tensor(class_weights(counts), dtype=torch.float32, device=device)
