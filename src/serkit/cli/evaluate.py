@@ -234,17 +234,9 @@ def _of_run(
 ) -> _Answers:
     """The complete part of a run, with all that ``experiment.json`` knows of its figures."""
     identity, cut, corpus = described["identity"], described["protocol"], described["corpus"]
-    notes = [cut["labelled"], *cut.get("remarks", ())]
-    if identity["set"]:
-        notes.append(
-            f"Settings were changed by hand ({', '.join(identity['set'])}); numbers for a table "
-            "come from a recipe."
-        )
-    if len(folds) < len(cut["folds"]):
-        notes.append(f"Only {len(folds)} of {len(cut['folds'])} folds were run.")
-    unfinished = sorted(set(described["seeds"]) - set(seeds))
-    if unfinished:
-        notes.append(f"Seeds not finished and left out: {', '.join(map(str, unfinished))}.")
+    from serkit.experiment.summary import notes_of  # matplotlib is slow to start
+
+    notes = [cut["labelled"], *notes_of(described, len(folds), set(seeds))]
     dropped = {f"{name}: {why}" for record in records for name, why in record.dropped.items()}
     return _Answers(
         rows=rows,

@@ -24,7 +24,12 @@ from serkit.cli.show import show_finished
 
 
 def train(
-    system: Annotated[str, typer.Argument(help="crnn, opensmile_svm, opensmile_svr")],
+    system: Annotated[
+        str,
+        typer.Argument(
+            help="crnn, verify_to_classify, opensmile_svm, opensmile_svr, opensmile_lda"
+        ),
+    ],
     corpus: CorpusOption = None,
     protocol: ProtocolOption = None,
     seeds: Annotated[str, typer.Option("--seeds", metavar="N,N,...", help="One run each.")] = "0",
@@ -59,6 +64,26 @@ def train(
     list_settings: Annotated[
         bool, typer.Option("--list-settings", help="List what --set takes, and stop.")
     ] = False,
+    train_quality: Annotated[
+        str,
+        typer.Option(
+            "--train-quality",
+            metavar="CONDITION",
+            help="Hear training and development side so: high, low, both, telephone, ...",
+        ),
+    ] = "high",
+    test_quality: Annotated[
+        str,
+        typer.Option("--test-quality", metavar="CONDITION", help="Hear the test side so."),
+    ] = "high",
+    pretrained: Annotated[
+        Path | None,
+        typer.Option("--pretrained", metavar="MODEL", help="Begin from a model trained before."),
+    ] = None,
+    frozen: Annotated[
+        bool,
+        typer.Option("--frozen", help="Leave the pre-trained network as it is."),
+    ] = False,
     allow_leak: AllowLeakOption = None,
     scale: ScaleOption = None,
     speaker_pattern: SpeakerOption = None,
@@ -71,7 +96,10 @@ def train(
     """
     if refit and refit_full:
         misunderstood("--refit and --refit-full exclude each other.")
+    if frozen and pretrained is None:
+        misunderstood("--frozen keeps what was learnt before: name it with --pretrained MODEL.")
     numbers = whole_numbers(seeds, "--seeds")
+    from serkit.audio import condition_name, parse_condition
     from serkit.corpus import default_protocol
     from serkit.corpus import protocol as cut
     from serkit.experiment import Experiment, choices, console_watch, resolve, system_class
@@ -88,13 +116,18 @@ def train(
     read = read_corpus(
         corpus, scale=scale, speaker_pattern=speaker_pattern, aliases=alias, rater=rater
     )
+    heard = parse_condition(train_quality), parse_condition(test_quality)
     task = system_class(system).task
     chosen = cut(protocol or default_protocol(read), read, task=task)
     experiment = Experiment(
         system=system,
         corpus=read,
         protocol=chosen,
-        out=out or Path("runs") / _run_name(system, read.name, chosen.name),
+        out=out
+        or Path("runs")
+        / _run_name(
+            system, read.name, chosen.name, [condition_name(one) for one in heard], pretrained
+        ),
         system_settings=resolved.system_settings,
         settings=resolved.settings,
         seeds=numbers,
@@ -103,6 +136,10 @@ def train(
         changed=tuple(set_ or ()),
         tensorboard=tensorboard,
         allow_leaks=tuple(allow_leak or ()),
+        train_quality=heard[0],
+        test_quality=heard[1],
+        pretrained=pretrained,
+        frozen=frozen,
     )
     with console_watch().shown() as watch:
         watch.say(
@@ -117,6 +154,11 @@ def train(
         console.print(SMALL)
 
 
-def _run_name(system: str, corpus: str, protocol: str) -> str:
+def _run_name(
+    system: str, corpus: str, protocol: str, heard: list[str], pretrained: Path | None
+) -> str:
     """``crnn.emodb-loso``; generic protocols are named after the corpus as well."""
-    return f"{system}.{protocol if protocol.startswith(corpus) else f'{corpus}-{protocol}'}"
+    name = f"{system}.{protocol if protocol.startswith(corpus) else f'{corpus}-{protocol}'}"
+    if heard != ["hq", "hq"]:
+        name += f".{'-'.join(heard)}"
+    return name if pretrained is None else f"{name}.pretrained"

@@ -27,6 +27,7 @@ from serkit.experiment.folder import (
     fold_folder,
     recipe_name,
 )
+from serkit.experiment.verification import evidence
 
 SOUND_RATE = 16000  # Hz, of the recordings in a page
 
@@ -63,6 +64,7 @@ def report_of(
     identity, protocol, corpus = described["identity"], described["protocol"], described["corpus"]
     utterances = _utterances(out, records)
     rows = [row for row in predictions if row.seed in seeds and row.fold in folds]
+    verified, enrolled = evidence(out, described, records)
     common: dict[str, Any] = {
         "title": f"{identity['system']} on {corpus['name']}, {protocol['name']}",
         "summary": _summary(described, records),
@@ -76,7 +78,7 @@ def report_of(
             if len(set((groups := groups_of(utterances, by)).values())) > 1
         },
         "embeddings": _embeddings(out, records),
-        "sounds": {u.id: _sound(u) for u in utterances if u.path.is_file()},
+        "sounds": {u.id: _sound(u) for u in (*enrolled, *utterances) if u.path.is_file()},
         "audio": audio,
         "fold_facts": _fold_facts(protocol, records),
         "dropped": [
@@ -101,7 +103,7 @@ def report_of(
         "predictions_file": PREDICTIONS,
         "figures_folder": figures,
     }
-    notes = _notes(described, len(folds), seeds)
+    notes = notes_of(described, len(folds), seeds)
     if identity["refit"] == "chosen":
         common["audit"] = [
             *common["audit"],
@@ -116,6 +118,7 @@ def report_of(
         notes=[*notes, *doubts(rows)],
         durations=_durations(out, records),
         development=_development(out, records),
+        verification=verified,
         **common,
     )
 
@@ -139,7 +142,8 @@ def _summary(described: Mapping[str, Any], records: Sequence[FoldRecord]) -> dic
     return {name: text for name, text in words.items() if text}
 
 
-def _notes(described: Mapping[str, Any], num_folds: int, seeds: set[int]) -> list[str]:
+def notes_of(described: Mapping[str, Any], num_folds: int, seeds: set[int]) -> list[str]:
+    """What a reader must know before the figures of an experiment."""
     protocol, notes = described["protocol"], list[str]()
     if described["corpus"]["name"] == "excerpt":
         notes.append(
@@ -156,6 +160,16 @@ def _notes(described: Mapping[str, Any], num_folds: int, seeds: set[int]) -> lis
     if not protocol["independent_speaker"]:
         notes.append(f"No independence of speakers is claimed: {protocol['labelled']}.")
     notes += protocol["remarks"]
+    identity = described["identity"]
+    qualities = {identity.get(f"{side}_quality", "hq") for side in ("train", "test")}
+    if qualities != {"hq"}:
+        notes.append(
+            f"Trained on recordings in quality {identity['train_quality']}, tested in quality "
+            f"{identity['test_quality']}."
+        )
+    if identity.get("pretrained"):
+        kept = ", which stayed as it was" if identity["frozen"] else ""
+        notes.append(f"Begun from a model trained before ({identity['pretrained']}){kept}.")
     unfinished = sorted(set(described["seeds"]) - seeds)
     if unfinished:
         notes.append(f"Seeds not finished and left out: {', '.join(map(str, unfinished))}.")

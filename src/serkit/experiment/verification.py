@@ -32,8 +32,10 @@ from serkit.corpus.trials import (
     pairwise_trials,
 )
 from serkit.evaluation import (
+    FoldEmbeddings,
     Prediction,
     ScoredTrial,
+    VerificationEvidence,
     eer,
     read_scored_trials,
     write_results,
@@ -54,6 +56,7 @@ from serkit.experiment.labelled import read_labelled, write_labelled
 from serkit.experiment.task import TASKS, Row
 from serkit.experiment.waveforms import Waveforms
 from serkit.models.classifiers import KINDS, Classifier
+from serkit.trainer.checkpoint import CONFIG, read_config
 from serkit.trainer.run import write_json
 
 # Shapes: B utterances, D embedding, C emotions.
@@ -165,7 +168,8 @@ def write_trials(
         folder / EMBEDDINGS,
     )
     write_json(
-        folder / SIDES, {name: [u.id for u in side.utterances] for name, side in sides.items()}
+        folder / SIDES,
+        {name: {u.id: _facts(u) for u in side.utterances} for name, side in sides.items()},
     )
     found = {"enrolled": enrolled_scores(trained, tested), "pairwise": pairwise_scores(tested)}
     if development.utterances:
@@ -186,6 +190,17 @@ def write_trials(
         ]
         if rows:
             _ = write_scored_trials(folder / TRIALS[name], rows)
+
+
+def _facts(utterance: Utterance) -> dict[str, Any]:
+    """What the report tells of an utterance whose embedding is kept."""
+    return {
+        "emotion": utterance.emotion(),
+        "speaker": utterance.speaker,
+        "path": str(utterance.path.resolve()),
+        "start": utterance.start,
+        "end": utterance.end,
+    }
 
 
 def read_sides(folder: Path) -> dict[str, dict[str, Float[np.ndarray, " D"]]]:
@@ -332,6 +347,8 @@ def verified_rows(
     """A row for each kind of trials and complete seed, and their mean."""
     seeds, folds = complete(described, records, whole=whole)
     facts = facts_of(described, [r for r in records if r.seed in seeds and r.fold in folds])
+    # every utterance is the probe of some trial against an enrolled emotion
+    speakers = {row.probe: row.speaker for row in trials.get("enrolled", ())}
     refused = sorted({r.fold for r in records if r.seed in seeds and r.accepted is False})
     return [
         row
@@ -340,6 +357,7 @@ def verified_rows(
             [row for row in table if row.seed in seeds and row.fold in folds],
             trials=kind,
             **facts,
+            speakers=speakers,
             extra={"not_accepted": " ".join(refused), **(extra or {})},
         )
     ]
@@ -373,3 +391,80 @@ def lay_out_verification(results: Path, name: str, out: Path) -> None:
         if part:
             folder = fold_folder(out, record.seed, record.fold)
             _ = write_labelled(folder / BACKENDS, TASKS["emotion"], part, ["backend"])
+
+
+# ------------------------------------------------------------------------------- for the report
+
+
+def evidence(
+    out: Path, described: Mapping[str, Any], records: Sequence[FoldRecord]
+) -> tuple[VerificationEvidence | None, list[Utterance]]:
+    """What the report shows of verification, and the utterances that it may let one hear.
+
+    Args:
+        out: The experiment's folder.
+        described: ``experiment.json``.
+        records: The folds that the report is about.
+
+    Returns:
+        None and no utterances where nothing was verified.
+    """
+    trials = gather_trials(out, records)
+    if not trials:
+        return None, []
+    first = min(record.seed for record in records)
+    several = len({record.seed for record in records}) > 1
+    sides: list[FoldEmbeddings] = []
+    utterances: dict[str, Utterance] = {}
+    emotions: dict[str, str] = {}
+    cards: list[Mapping[str, Any]] = []
+    development: list[ScoredTrial] = []
+    acceptance: dict[str, dict[str, Any]] = {}
+    for record in records:
+        folder = fold_folder(out, record.seed, record.fold)
+        if record.accepted is not None:
+            name = f"seed {record.seed}, fold {record.fold}" if several else record.fold
+            acceptance[name] = {
+                "accepted": record.accepted,
+                "eer": record.development["eer"],
+                "untrained_eer": record.development["untrained_eer"],
+            }
+        if (folder / CONFIG).is_file():
+            cards.append(read_config(folder)["card"].get("verification", {}))
+        if (folder / TRIALS["development"]).is_file():
+            development += read_scored_trials(folder / TRIALS["development"])
+        if record.seed != first or not (folder / SIDES).is_file():
+            continue
+        for facts_of_side in json.loads((folder / SIDES).read_text(encoding="utf-8")).values():
+            for name, facts in facts_of_side.items():
+                emotions[name] = facts["emotion"]
+                utterances[name] = Utterance(
+                    id=name,
+                    path=Path(facts["path"]),
+                    start=facts["start"],
+                    end=facts["end"],
+                    speaker=facts["speaker"],
+                )
+        vectors = read_sides(folder)
+        train, test = (list(vectors[side].values()) for side in ("train", "test"))
+        sides.append(
+            FoldEmbeddings(
+                seed=record.seed,
+                fold=record.fold,
+                train_ids=tuple(vectors["train"]),
+                train=np.stack(train),
+                test_ids=tuple(vectors["test"]),
+                test=np.stack(test),
+            )
+        )
+    return VerificationEvidence(
+        enrolled=trials.get("enrolled", []),
+        pairwise=trials.get("pairwise", []),
+        development=development,
+        cards=cards,
+        acceptance=acceptance,
+        back_ends=gather_backends(out, records),
+        sides=sides,
+        emotions=emotions,
+        speakers={name: utterance.speaker or "" for name, utterance in utterances.items()},
+    ), list(utterances.values())
