@@ -209,6 +209,11 @@ def test_a_history_of_training_becomes_a_learning_curve(tmp_path):
     assert read_learning_curve(path, seed=1, fold="03") == LearningCurve(
         seed=1, fold="03", losses=(1.5, 1.0), development=(0.1, 0.2), best_epoch=2
     )
+    epochs[0]["development"] = {}
+    path.write_text(json.dumps({"best_epoch": 2, "epochs": epochs}))
+    development = read_learning_curve(path, seed=1, fold="03").development
+    assert np.isnan(development[0])
+    assert development[1] == 0.2
     epochs[1]["development"] = {}
     path.write_text(json.dumps({"best_epoch": 2, "epochs": epochs}))
     assert read_learning_curve(path, seed=1, fold="03").development == ()

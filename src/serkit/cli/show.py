@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 NAMES = {
     "uar": "UAR",
+    "macro_precision": "macro precision",
     "war": "WAR (accuracy)",
     "macro_f1": "macro F1",
     "weighted_f1": "weighted F1",
@@ -42,6 +43,7 @@ def show_finished(console: "Console", finished: "Finished") -> None:
         show_affect_scores(console, score_affect(rows), title=title)
     else:
         show_scores(console, score(rows), title=title)
+    show_verification(console, finished)
     console.print(f"{protocol['labelled']}", style="italic")
     dropped = {name for record in finished.records for name in record.dropped}
     if dropped:
@@ -55,6 +57,29 @@ def show_finished(console: "Console", finished: "Finished") -> None:
             "models": finished.folder,
         },
     )
+
+
+def show_verification(console: "Console", finished: "Finished") -> None:
+    """Equal error rates of a system that verifies, and whether it was good enough."""
+    from serkit.evaluation import read_results
+    from serkit.experiment.verification import VERIFICATION
+
+    path = finished.folder / VERIFICATION
+    if not path.is_file():
+        return
+    table = new_table("EER", "pooled over folds", "95 % over speakers", numbers=2)
+    for row in read_results(path):
+        if row["seed"] == "pooled":
+            ends = [row["eer_low"], row["eer_high"]]
+            interval = f"[{share(float(ends[0]))}, {share(float(ends[1]))}]" if all(ends) else "-"
+            table.add_row(f"{row['trials']} trials", share(float(row["eer"])), interval)
+    console.print(table)
+    refused = sorted({record.fold for record in finished.records if record.accepted is False})
+    if refused:
+        console.print(
+            f"NOT accepted, no better than an untrained network: fold {', '.join(refused)}",
+            style="bold red",
+        )
 
 
 def show_written(console: "Console", files: Mapping[str, Path | None]) -> None:

@@ -148,7 +148,8 @@ class LearningCurve:
     losses: tuple[float, ...]
     """Training loss of each epoch: the sum of the named losses' means."""
     development: tuple[float, ...] = ()
-    """UAR, or mean CCC, on the development side after each epoch; empty when nothing was scored."""
+    """UAR, mean CCC or 1 - EER on the development side after each epoch, NaN after one that was not
+    scored; empty when none was."""
     best_epoch: int
     """The epoch whose weights were kept, from 1."""
 
@@ -253,8 +254,10 @@ def learning_picture(curves: Sequence[LearningCurve], *, figure: str = "UAR") ->
         for curve in curves:
             values: tuple[float, ...] = getattr(curve, field)
             colour = SEED_COLOURS[seeds.index(curve.seed) % len(SEED_COLOURS)]
-            epochs = range(1, len(values) + 1)
-            axes.plot(epochs, values, color=colour, linewidth=1.0, alpha=0.55)
+            epochs = [n for n, value in enumerate(values, 1) if not math.isnan(value)]
+            axes.plot(
+                epochs, [values[n - 1] for n in epochs], color=colour, linewidth=1.0, alpha=0.55
+            )
             if 1 <= curve.best_epoch <= len(values):
                 axes.plot(curve.best_epoch, values[curve.best_epoch - 1], "o", color=colour,
                           markersize=4.5, markeredgecolor="white", markeredgewidth=0.6)  # fmt: skip
@@ -265,7 +268,8 @@ def learning_picture(curves: Sequence[LearningCurve], *, figure: str = "UAR") ->
         axes.set_xlim(left=0.5 if max(curve.num_epochs for curve in curves) < 3 else 1)
     loss_axes.set_ylim(bottom=0)
     if scored:
-        panels[1][0].set_ylim(min(0.0, *(min(c.development) for c in scored)), 1.02)
+        known = [v for curve in scored for v in curve.development if not math.isnan(v)]
+        panels[1][0].set_ylim(min(0.0, *known), 1.02)
     for seed, colour in zip(seeds, SEED_COLOURS, strict=False):
         loss_axes.plot([], [], color=colour, label=f"seed {seed}")
     loss_axes.legend(frameon=False, fontsize=8.5, loc="upper right")

@@ -101,7 +101,7 @@ def read_learning_curve(path: str | Path, *, seed: int | str, fold: str) -> Lear
             seed=seed,
             fold=fold,
             losses=tuple(float(sum(epoch["losses"].values())) for epoch in epochs),
-            development=() if any(map(math.isnan, scores)) else tuple(map(float, scores)),
+            development=() if all(map(math.isnan, scores)) else tuple(map(float, scores)),
             best_epoch=int(history["best_epoch"]),
         )
     except (ValueError, KeyError, TypeError, AttributeError) as error:
@@ -214,7 +214,7 @@ def write_report(
         _speakers_section(scores),
         *_groups_section(rows, groups or {}, scores, draws),
         *_length_section(rows, durations or {}),
-        *learning_section(curves),
+        *learning_section(curves, "1 - EER" if verification and verification.acceptance else "UAR"),
         *_embeddings_section(
             rows, embeddings or {}, method=embedding_method, one_space=one_embedding_space
         ),

@@ -172,6 +172,8 @@ def gather(
 ) -> Finished:
     """Put all finished folds of a folder together: ``predictions.csv`` and ``results.csv``.
 
+    With the report come ``verification.csv`` and the trials behind it, if something was verified.
+
     Rows of results are made of complete seeds only: those with every fold of the protocol, or,
     where the experiment was asked for some folds, with all of these.
 
@@ -201,7 +203,9 @@ def gather(
     written: Path | None = None
     if report and rows:
         from serkit.experiment.summary import report_of  # matplotlib is slow to start
+        from serkit.experiment.verification import gather_verification
 
+        gather_verification(out, described, records)
         written = report_of(out, described, records, predictions, audio=audio, figures=figures)
     return Finished(folder=out, records=records, predictions=predictions, rows=rows, report=written)
 

@@ -27,14 +27,16 @@ from serkit.experiment.folder import (
     fold_folder,
     recipe_name,
 )
+from serkit.experiment.task import task_of
 from serkit.experiment.verification import evidence
+from serkit.systems import SYSTEMS
 
 SOUND_RATE = 16000  # Hz, of the recordings in a page
 
 REFIT_WORDS = {
-    "no": "trained on the training side; the epoch with the best UAR on the development side",
-    "chosen": "refitted: trained anew on training and development side for as many epochs as were "
-    "best on the development side",
+    "no": "trained on the training side; the epoch with the best {} on the development side",
+    "chosen": "refitted: trained anew on training and development side for as many epochs as had "
+    "the best {} on the development side",
     "full": "trained once on training and development side together; nothing was chosen on either",
 }
 """How a test side was predicted, for people; the keys are those of ``Refit``."""
@@ -136,10 +138,18 @@ def _summary(described: Mapping[str, Any], records: Sequence[FoldRecord]) -> dic
         "Sentences": ""
         if protocol["independent_sentence"]
         else f"{shared} of {tested} test utterances say a sentence that also occurs in training",
-        "Training": REFIT_WORDS[identity["refit"]],
+        "Training": "no network; only what needs no gradient"
+        if identity.get("frozen")
+        else REFIT_WORDS[identity["refit"]].format(_chosen_by(described)),
         "Time": f"{sum(record.train_seconds for record in records) / 60:.1f} minutes of training",
     }
     return {name: text for name, text in words.items() if text}
+
+
+def _chosen_by(described: Mapping[str, Any]) -> str:
+    """The figure that chooses an epoch."""
+    verifies = getattr(SYSTEMS.get(described["identity"]["system"]), "accepted_by", "") == "eer"
+    return "equal error rate" if verifies else task_of(described).figure
 
 
 def notes_of(described: Mapping[str, Any], num_folds: int, seeds: set[int]) -> list[str]:

@@ -11,6 +11,7 @@ A system verifies when it has ``embed``. Whatever is here works for any such sys
     OUT/seed0/fold-NAME/trials-pairwise.csv.gz
     OUT/seed0/fold-NAME/trials-development.csv.gz  enrolled, of the development side
     OUT/seed0/fold-NAME/backends.csv.gz            what each classifier makes of the embeddings
+    OUT/trials-enrolled.csv.gz, trials-pairwise.csv.gz, verification.csv    over all folds
 """
 
 import json
@@ -70,7 +71,7 @@ TRIALS: Mapping[str, str] = {
     "development": "trials-development.csv.gz",
 }
 """Tables of scored trials in the folder of a fold."""
-BACKENDS = "backends.csv.gz"
+BACKENDS, VERIFICATION = "backends.csv.gz", "verification.csv"
 ACCEPTED_BELOW = 0.9
 """A model is accepted when its EER is below this share of that of the same network untrained."""
 
@@ -301,6 +302,18 @@ def gather_backends(out: Path, records: Sequence[FoldRecord]) -> dict[str, list[
         for (kind,), rows in read_labelled(path, TASKS["emotion"], ["backend"]).items():
             found.setdefault(kind, []).extend(rows)
     return found
+
+
+def gather_verification(
+    out: Path, described: Mapping[str, Any], records: Sequence[FoldRecord]
+) -> None:
+    """``verification.csv`` and the trials behind it, in the folder of an experiment."""
+    trials = gather_trials(out, records)
+    if not trials:
+        return
+    for kind, table in trials.items():
+        _ = write_scored_trials(out / TRIALS[kind], table)
+    _ = write_results(out / VERIFICATION, verified_rows(described, records, trials, whole=False))
 
 
 def keep_verification(results: Path, name: str, out: Path) -> None:
