@@ -179,8 +179,13 @@ def test_constraints_name_versions_that_anybody_can_install() -> None:
 def test_every_row_of_results_has_the_predictions_behind_it() -> None:
     results = REPOSITORY / "results"
     for table in results.glob("*.csv"):
-        beside = results / "predictions" / table.name
-        assert beside.is_file() or beside.with_suffix(".csv.gz").is_file(), table.name
+        name = table.stem
+        if name.endswith(".verification"):  # scores of trials, of both kinds
+            beside = [results / "scores" / f"{name.removesuffix('.verification')}.{kind}.csv.gz"
+                      for kind in ("enrolled", "pairwise")]  # fmt: skip
+        else:
+            beside = [results / "predictions" / f"{name}.csv.gz"]
+        assert all(path.is_file() for path in beside), table.name
 
 
 def test_tables_of_readme_and_documentation_are_up_to_date() -> None:
