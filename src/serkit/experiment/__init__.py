@@ -9,6 +9,7 @@ from serkit.experiment.folder import (
     read_experiment,
     rows_of,
 )
+from serkit.experiment.quality import quality_study, retest
 from serkit.experiment.run import Experiment, Refit, UnknownFoldError
 from serkit.experiment.settings import (
     Resolved,
@@ -46,8 +47,10 @@ __all__ = [
     "console_watch",
     "cross_recipe",
     "gather",
+    "quality_study",
     "read_experiment",
     "resolve",
+    "retest",
     "rows_of",
     "study",
     "system_class",

@@ -242,6 +242,11 @@ class Experiment:
         """
         names = self.task.names(self.protocol)
         config = configure(self.system, names, self.system_settings)
+        if self.frozen and getattr(config, "classifier", "") == "network":
+            raise ExperimentError(
+                "a frozen network has no softmax of its own: choose another classifier, such as "
+                "--set classifier=svm_rbf."
+            )
         leaks = check(self.protocol, allow=self.allow_leaks, read=_recording)
         described = describe(self, config, leaks)
         path = self.out / EXPERIMENT

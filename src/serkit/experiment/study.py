@@ -30,6 +30,7 @@ from serkit.experiment.task import TASKS, Row, Task, task_of
 from serkit.experiment.verification import keep_verification, lay_out_verification
 from serkit.experiment.watch import ConsoleWatch, console_watch
 from serkit.trainer import Settings
+from serkit.trainer.checkpoint import CONFIG
 
 HEADLINES: Mapping[str, tuple[str, str, str]] = {
     "UAR": ("uar", "uar_low", "uar_high"),
@@ -66,6 +67,8 @@ class Recipe:
     test_quality: str = "hq"
     pretrained: str = ""
     """A model folder below the folder of runs, such as ``A/seed0/fold-1``; empty for none."""
+    pretrained_by: str = ""
+    """What makes it, such as ``recipes/crnn_emodb.py --folds 03``; told when it is not there."""
     frozen: bool = False
 
 
@@ -78,7 +81,7 @@ def study(file: str | Path, *recipes: Recipe, arguments: Sequence[str] | None = 
         arguments: Of the command line; those of the process when None.
     """
     names = tuple(recipe.results for recipe in recipes) if len(recipes) > 1 else ()
-    place = _place(file, recipes, arguments, names=names)
+    place = place_of(file, recipes, arguments, names=names)
     with console_watch().shown() as watch:
         corpora: dict[str, Corpus] = {}
         for recipe in recipes:
@@ -90,7 +93,7 @@ def study(file: str | Path, *recipes: Recipe, arguments: Sequence[str] | None = 
             def written(recipe: Recipe = recipe, out: Path = out) -> None:
                 _write_study(place, recipe, out, watch)
 
-            experiment = _experiment(place, recipe, corpus, out)
+            experiment = experiment_of(place, recipe, corpus, out)
             table = place.predictions_of(recipe.results)
             kept = experiment.task.read(table) if table.is_file() else ()
             _restored(restore(place.kept_of(recipe), experiment, kept), watch)
@@ -120,7 +123,7 @@ def ablation(
         against: Row to the row it is compared with.
         arguments: Of the command line; those of the process when None.
     """
-    place = _place(file, list(rows.values()), arguments, names=tuple(rows))
+    place = place_of(file, list(rows.values()), arguments, names=tuple(rows))
     first = next(iter(rows.values()))
     with console_watch().shown() as watch:
         corpus = load(first.corpus, place.corpus)
@@ -131,7 +134,7 @@ def ablation(
         for name in place.rows:
             watch.say(f"row {name}")
             out = place.out_of(rows[name])
-            experiment = _experiment(place, rows[name], corpus, out)
+            experiment = experiment_of(place, rows[name], corpus, out)
             before = read_labelled(place.predictions_of(results), experiment.task, ["row"])
             kept = before.get((name,), [])
             _restored(restore(place.kept_of(rows[name]), experiment, kept), watch)
@@ -143,7 +146,9 @@ def ablation(
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class _Place:
+class Place:
+    """Where a recipe reads and writes, and how much of it is asked for."""
+
     recipe: str
     corpus: Path | None
     results: Path
@@ -153,22 +158,25 @@ class _Place:
     rows: tuple[str, ...]
 
     def out_of(self, recipe: Recipe) -> Path:
+        """The folder of a recipe's experiment."""
         return self.out / recipe.results
 
     def predictions_of(self, results: str) -> Path:
+        """The table of predictions of some results."""
         return self.results / "predictions" / f"{results}.csv.gz"
 
     def kept_of(self, recipe: Recipe) -> Path:
+        """What is kept of a recipe's finished folds."""
         return self.results / "folds" / f"{recipe.results}.json"
 
 
-def _place(
+def place_of(
     file: str | Path,
     recipes: Sequence[Recipe],
     arguments: Sequence[str] | None,
     *,
     names: tuple[str, ...] = (),
-) -> _Place:
+) -> Place:
     """Read the command line of a recipe."""
     path = Path(file).resolve()
     repository = path.parents[1]
@@ -198,7 +206,7 @@ def _place(
     for row in rows:
         if row not in names:
             parser.error(f"there is no row {row!r}; rows: {', '.join(names)}")
-    return _Place(
+    return Place(
         recipe=path.stem,
         corpus=given.corpus or (None if corpora[0] == "excerpt" else root / corpora[0]),
         results=given.results or repository / "results",
@@ -209,7 +217,14 @@ def _place(
     )
 
 
-def _experiment(place: _Place, recipe: Recipe, corpus: Corpus, out: Path) -> Experiment:
+def experiment_of(place: Place, recipe: Recipe, corpus: Corpus, out: Path) -> Experiment:
+    """The experiment that a recipe asks for, in the folder ``out``."""
+    pretrained = place.out / recipe.pretrained if recipe.pretrained else None
+    if pretrained is not None and recipe.pretrained_by and not (pretrained / CONFIG).is_file():
+        raise RecipeError(
+            f"{recipe.results} begins from {pretrained}, where there is no model; it is made by: "
+            f"python {recipe.pretrained_by}"
+        )
     return Experiment(
         system=recipe.system,
         corpus=corpus,
@@ -223,7 +238,7 @@ def _experiment(place: _Place, recipe: Recipe, corpus: Corpus, out: Path) -> Exp
         recipe=place.recipe,
         train_quality=recipe.train_quality,
         test_quality=recipe.test_quality,
-        pretrained=place.out / recipe.pretrained if recipe.pretrained else None,
+        pretrained=pretrained,
         frozen=recipe.frozen,
     )
 
@@ -231,7 +246,7 @@ def _experiment(place: _Place, recipe: Recipe, corpus: Corpus, out: Path) -> Exp
 # ------------------------------------------------------------------------------- what is written
 
 
-def _write_study(place: _Place, recipe: Recipe, out: Path, watch: ConsoleWatch) -> None:
+def _write_study(place: Place, recipe: Recipe, out: Path, watch: ConsoleWatch) -> None:
     """``results/<name>.csv`` of complete seeds, and the predictions of all finished folds."""
     finished = gather(out)
     target = place.results / f"{recipe.results}.csv"
@@ -265,7 +280,7 @@ def _covers(task: Task, now: Iterable[Any], table: Path, watch: ConsoleWatch) ->
 
 
 def _write_ablation(
-    place: _Place,
+    place: Place,
     rows: Mapping[str, Recipe],
     results: str,
     against: Mapping[str, str],
