@@ -33,6 +33,10 @@ REPOSITORY = Path(__file__).resolve().parents[1]
 README = Path(__file__).with_name("README.md")
 SAMPLE_RATE = 16000  # Hz
 MEBIBYTE = 2**20
+SEVEN = ("anger", "boredom", "disgust", "fear", "happiness", "neutral", "sadness")
+PARTS_OF_A_STEP = (
+    "batch from waveforms", "front end", "network, forward", "objective", "backward", "optimiser",
+)  # fmt: skip
 
 Times = dict[str, list[float]]
 
@@ -75,6 +79,12 @@ def recordings() -> tuple[list[np.ndarray], list[int], tuple[str, ...]]:
     names = [utterance.emotion() or "" for utterance in corpus.utterances]
     emotions = tuple(sorted(set(names)))
     return waveforms, [emotions.index(name) for name in names], emotions
+
+
+def of_seconds(seconds: int, number: int) -> list[np.ndarray]:
+    """So many of them, each cut, or begun again, to one length."""
+    waveforms, _, _ = recordings()
+    return [np.resize(waveform, seconds * SAMPLE_RATE) for waveform in waveforms[:number]]
 
 
 def amount(waveforms: Sequence[np.ndarray]) -> str:
@@ -307,6 +317,237 @@ def prediction() -> str:
     )
 
 
+def embedding() -> str:
+    """How many utterances per second does verify-to-classify embed?"""
+    import torch
+
+    from serkit.systems.verify_to_classify import VerifyToClassify
+
+    utterances = of_seconds(3, 32)
+    ways: dict[str, Callable[[], object]] = {}
+    for size in ("small", "fast34"):
+        torch.manual_seed(0)
+        system = VerifyToClassify(VerifyToClassify.Config(emotions=SEVEN, size=size))
+        for number in (1, 16):
+            batches = in_batches(utterances, number)
+            ways[f"{size}, batch {number}"] = lambda system=system, batches=batches: [
+                system.embed(batch) for batch in batches
+            ]
+    seconds = rounds(ways, num_rounds=5)
+    rows = [
+        [
+            name,
+            f"{len(utterances) / statistics.median(times):.0f}",
+            f"{1000 * statistics.median(times) / len(utterances):.1f}",
+            f"{3 * len(utterances) / statistics.median(times):.0f}",
+        ]
+        for name, times in seconds.items()
+    ]
+    return (
+        f"{len(utterances)} utterances of 3 s, which is one crop each, already decoded; from "
+        "waveform to unit vector, one thread, float32.\n\n"
+        + table(["", "utterances per second", "ms per utterance", "times real time"], rows)
+    )
+
+
+def verification() -> str:
+    """How many crops per second does verify-to-classify train on, and where does a step go?"""
+    import torch
+    from torch.profiler import ProfilerActivity, profile, record_function
+
+    from serkit.systems.verify_to_classify import TRAINING_CROP, VerifyToClassify
+    from serkit.trainer import Settings
+    from serkit.trainer.loop import Example, collate, draw_batches
+    from serkit.trainer.run import computes_in_bfloat16
+
+    examples = [  # whose emotions do not matter to its speed
+        Example(waveform=waveform, emotion=index % len(SEVEN), id=str(index))
+        for index, waveform in enumerate(recordings()[0])
+    ]
+
+    def training_step(*, is_bfloat16: bool) -> tuple[Callable[[], None], int]:
+        """What ``trainer.fit`` does with one batch, in parts that have names."""
+        torch.manual_seed(0)
+        system = VerifyToClassify(VerifyToClassify.Config(emotions=SEVEN)).train()
+        settings = Settings(**VerifyToClassify.settings)
+        layout = torch.channels_last if is_bfloat16 else torch.contiguous_format
+        for parameter in system.parameters():
+            if parameter.dim() == 4:
+                parameter.data = parameter.data.contiguous(memory_format=layout)
+        optimizer = torch.optim.AdamW(system.parameters(), lr=1e-3, foreach=True)
+        generator = np.random.default_rng(0)
+        batch = draw_batches(system, examples, settings, generator)[0]
+        autocast: dict[str, Any] = {"dtype": torch.bfloat16, "enabled": is_bfloat16}
+
+        def step() -> None:
+            with record_function("batch from waveforms"):
+                waveform, _, target = collate(batch, len(SEVEN), generator=generator)
+            with torch.autocast("cpu", **autocast):
+                with record_function("front end"):
+                    frames = system.frames(waveform)
+                with record_function("network, forward"):
+                    embedded = system.extractor(frames)
+            with record_function("objective"):
+                loss = torch.stack(list(system.objective(embedded.float(), target).values())).sum()
+            with record_function("backward"):
+                optimizer.zero_grad()
+                loss.backward()
+            with record_function("optimiser"):
+                torch.nn.utils.clip_grad_norm_(system.parameters(), settings.clip)
+                optimizer.step()
+
+        return step, len(batch)
+
+    steps = {
+        "float32": training_step(is_bfloat16=False),
+        "bfloat16 + channels_last": training_step(is_bfloat16=True),
+    }
+    seconds = rounds({name: step for name, (step, _) in steps.items()}, num_rounds=7)
+    num_crops = next(iter(steps.values()))[1]
+    audio = num_crops * TRAINING_CROP / SAMPLE_RATE
+    speed = table(
+        ["precision", "crops per second", "ms per step", "times real time", "times as fast"],
+        [
+            [
+                name,
+                f"{num_crops / statistics.median(times):.0f}",
+                f"{1000 * statistics.median(times):.0f}",
+                f"{audio / statistics.median(times):.0f}",
+                ratio(seconds["float32"], times),
+            ]
+            for name, times in seconds.items()
+        ],
+    )
+
+    parts: dict[str, dict[str, float]] = {}
+    operations: dict[str, list[tuple[str, float]]] = {}
+    for name, (step, _) in steps.items():
+        with profile(activities=[ProfilerActivity.CPU]) as profiler:
+            for _ in range(5):
+                with record_function("step"):
+                    step()
+        events = profiler.key_averages()
+        whole = next(event.cpu_time_total for event in events if event.key == "step")
+        shares = {event.key: event.cpu_time_total / whole for event in events}
+        parts[name] = {part: shares[part] for part in PARTS_OF_A_STEP}
+        own = sorted(events, key=lambda event: event.self_cpu_time_total, reverse=True)
+        operations[name] = [
+            (event.key.removeprefix("aten::"), event.self_cpu_time_total / whole)
+            for event in own
+            if event.key.startswith("aten::")
+        ][:8]
+    where = table(
+        ["share of a step", *steps],
+        [
+            *([part, *(f"{parts[name][part]:.1%}" for name in steps)] for part in PARTS_OF_A_STEP),
+            ["the rest", *(f"{1 - sum(parts[name].values()):.1%}" for name in steps)],
+        ],
+    )
+    what = table(
+        [f"the dearest operations, {name}" for name in steps],
+        [
+            [f"{operation} {share:.1%}" for operation, share in row]
+            for row in zip(*operations.values(), strict=True)
+        ],
+    )
+    native = "computes" if computes_in_bfloat16() else "does not compute"
+    return (
+        f"Size `small`; a step is 8 episodes of {len(SEVEN)} emotions and 2 utterances, "
+        f"{num_crops} crops of 2 s; one thread. This processor {native} in bfloat16 itself.\n\n"
+        f"{speed}\n\nBy `torch.profiler`, over 5 steps:\n\n{where}\n\n{what}"
+    )
+
+
+def degrading() -> str:
+    """How many utterances per second are degraded, per condition?"""
+    from serkit.audio.degrade import ConditionError, degrade, parse_condition
+
+    utterances = of_seconds(3, 32)
+    wanted = (
+        "lq", "noise:white:10", "noise:pink:10", "reverb:0.3", "reverb:0.9", "telephone",
+        "codec:opus", "codec:mp3",
+    )  # fmt: skip
+    ways: dict[str, Callable[[], object]] = {}
+    absent: list[str] = []
+    for condition in wanted:
+        try:
+            parse_condition(condition)
+        except ConditionError:  # a codec without an encoder here
+            absent.append(condition)
+            continue
+        ways[condition] = lambda condition=condition: [
+            degrade(waveform, condition, id=str(index)) for index, waveform in enumerate(utterances)
+        ]
+    seconds = rounds(ways, num_rounds=5)
+    rows = [
+        [
+            f"`{condition}`",
+            f"{len(utterances) / statistics.median(times):.0f}",
+            f"{1000 * statistics.median(times) / len(utterances):.1f}",
+        ]
+        for condition, times in seconds.items()
+    ]
+    rows += [[f"`{condition}`", "no encoder here", ""] for condition in absent]
+    return (
+        f"{len(utterances)} utterances of 3 s, already decoded, one thread; `hq` changes nothing, "
+        "`both` is half of `lq`, noises and rooms from a folder cost what their kind does.\n\n"
+        + table(["condition", "utterances per second", "ms per utterance"], rows)
+    )
+
+
+def classifiers() -> str:
+    """How long does each classifier take to be chosen and fitted, and to answer?"""
+    from serkit.models.classifiers import GRIDS, KINDS, Classifier
+
+    generator = np.random.default_rng(0)
+    directions = generator.normal(size=(len(SEVEN), 128))
+
+    def side(number: int) -> tuple[np.ndarray, list[int]]:
+        """Unit vectors around the direction of their emotion, near enough to be confused."""
+        emotions = [index % len(SEVEN) for index in range(number)]
+        heard = directions[emotions] + 2.0 * generator.normal(size=(number, 128))
+        return heard / np.linalg.norm(heard, axis=1, keepdims=True), emotions
+
+    (train, emotions), development, (test, _) = side(430), side(50), side(535)
+    rows: list[list[object]] = []
+    for kind in KINDS:
+        classifier = Classifier(kind, len(SEVEN))
+        fitting: list[float] = []
+        for _ in range(3):
+            began = time.perf_counter()
+            classifier.fit(train, emotions, development=development)
+            fitting.append(time.perf_counter() - began)
+        ways = {
+            "one": lambda classifier=classifier: classifier.posterior(test[:1]),
+            "all": lambda classifier=classifier: classifier.posterior(test),
+        }
+        answering = rounds(ways, num_rounds=5)
+        rows.append(
+            [
+                f"`{kind}`",
+                len(GRIDS[kind]),
+                f"{statistics.median(fitting):.2f}",
+                f"{1000 * statistics.median(answering['one']):.2f}",
+                f"{len(test) / statistics.median(answering['all']):.0f}",
+            ]
+        )
+    return (
+        f"{len(train)} training and {len(development[0])} development vectors of 128 numbers "
+        f"around {len(SEVEN)} directions (about a fold of Emo-DB), one thread. Fitting is the "
+        "whole of it: every setting tried, the best one fitted again on both sides and stored.\n\n"
+        + table(
+            [
+                "classifier",
+                "settings tried",
+                "seconds to fit",
+                "ms for one answer",
+                f"answers per second, {len(test)} at once",
+            ],
+            rows,
+        )
+    )
+
+
 def start() -> str:
     """How long does one wait for the first answer, and how much is installed?"""
     from serkit.systems.crnn import CRNN
@@ -414,6 +655,10 @@ QUESTIONS: dict[str, tuple[Callable[[], str], str | None]] = {
     "front_end": (front_end, "1"),
     "training": (training, None),
     "prediction": (prediction, "1"),
+    "embedding": (embedding, "1"),
+    "verification": (verification, "1"),
+    "classifiers": (classifiers, "1"),
+    "degrading": (degrading, "1"),
     "start": (start, None),
     "install": (install, None),
 }

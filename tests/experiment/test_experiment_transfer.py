@@ -206,8 +206,40 @@ def test_a_model_that_heard_a_tested_speaker_is_refused(verifying: Make, tmp_pat
     assert raised.value.kind == "speaker"
     same = verifying(pretrained=model, frozen=True, out=tmp_path / "same")
     assert len(same.run().records) == 1
-    allowed = replace(second, out=tmp_path / "allowed", allow_leaks=("speaker",))
+    allowed = replace(second, out=tmp_path / "allowed", allow_leaks=("speaker", "equal-audio"))
     assert len(allowed.run().records) == 1
+
+
+def test_renaming_does_not_hide_what_a_model_has_heard(
+    verifying: Make, tones: Corpus, tmp_path: Path
+) -> None:
+    first = verifying()
+    _ = first.run()
+    model = fold_folder(first.out, 0, "s1")
+    renamed = replace(
+        tones,
+        name="renamed",
+        utterances=tuple(
+            replace(u, id=f"renamed/{n}", speaker=f"renamed/{(u.speaker or '')[-1]}")
+            for n, u in enumerate(tones.utterances)
+        ),
+    )
+    cut = protocol("loso", renamed)
+    changes = {"corpus": renamed, "protocol": cut, "frozen": True}
+    heard = verifying(
+        **changes, pretrained=model, folds=(cut.folds[1].name,), out=tmp_path / "heard"
+    )
+    with pytest.raises(LeakError, match="tests recordings that") as raised:
+        _ = heard.run()
+    assert raised.value.kind == "equal-audio"
+    unheard = verifying(
+        **changes, pretrained=model, folds=(cut.folds[0].name,), out=tmp_path / "unheard"
+    )
+    _ = unheard.run()
+    second = fold_folder(unheard.out, 0, cut.folds[0].name)  # of another name, from the first
+    chained = verifying(pretrained=second, frozen=True, folds=("s2",), out=tmp_path / "chained")
+    with pytest.raises(LeakError, match="synthetic/s2"):  # whom only the first has heard so named
+        _ = chained.run()
 
 
 def test_another_network_is_refused_with_its_settings(verifying: Make, source: Path) -> None:

@@ -313,6 +313,8 @@ def _acceptance(evidence: VerificationEvidence) -> Table:
 
 def _by_pair(rows: Sequence[ScoredTrial], speakers: Mapping[str, str]) -> dict[str, float]:
     """EER of pairs of one speaker and of two, mean over seeds, where it is defined."""
+    if not all(speakers.get(id) for row in rows for id in (row.enrolment, row.probe)):
+        return {}
     seeds = list(dict.fromkeys(row.seed for row in rows))
     found = [eer_by_pair([row for row in rows if row.seed == seed], speakers) for seed in seeds]
     means = np.mean(np.array(found), axis=0).tolist()

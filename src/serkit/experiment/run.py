@@ -59,7 +59,7 @@ from serkit.experiment.folder import (
 )
 from serkit.experiment.settings import configure, system_class
 from serkit.experiment.task import TASKS, Task, everyone_in
-from serkit.experiment.transfer import adopt, mark
+from serkit.experiment.transfer import adopt, heard_by, mark
 from serkit.experiment.watch import Watch
 from serkit.experiment.waveforms import Waveform, Waveforms
 from serkit.trainer import Example, Run, Settings, environment, fit, git_state, save
@@ -302,7 +302,13 @@ def _run_fold(
             speakers=[utterance.speaker for utterance in side],
         )
         if experiment.pretrained is not None:
-            adopt(system, experiment.pretrained, fold, allow=experiment.allow_leaks)
+            adopt(
+                system,
+                experiment.pretrained,
+                fold,
+                digests=tested.digests,
+                allow=experiment.allow_leaks,
+            )
         return system, time.perf_counter() - began
 
     def run_in(place: Path) -> Run:
@@ -431,9 +437,11 @@ def _run_fold(
         date=_now(),
     )
     card = _card(experiment, fold, trained, record)
+    card["recordings"] = sorted({learnt.digests[u.id] for u in (*trained, *held_out)})
     embeds = hasattr(system, "embed")
     if embeds and held_out:
-        card["verification"] = verification.card(heard(system, held_out, learnt))
+        found = verification.card(heard(system, held_out, learnt))
+        card["verification"] = {**found, "accepted": record.accepted} if found else {}
     if verifies:
         by_side = {
             "trained": heard(system, trained, learnt),
@@ -524,6 +532,10 @@ def _card(
         "trained_on": record.trained_on,
         "epochs": record.epochs,
         "speakers": sorted({utterance.speaker or "" for utterance in trained} - {""}),
+        "accepted": record.accepted,
+        "train_quality": experiment.train_quality,
+        "pretrained": mark(experiment.pretrained),
+        "heard_before": heard_by(experiment.pretrained),
         "chosen_on": sorted({utterance.speaker or "" for utterance in fold.development} - {""})
         if record.num_development
         else [],

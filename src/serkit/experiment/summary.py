@@ -138,18 +138,25 @@ def _summary(described: Mapping[str, Any], records: Sequence[FoldRecord]) -> dic
         "Sentences": ""
         if protocol["independent_sentence"]
         else f"{shared} of {tested} test utterances say a sentence that also occurs in training",
-        "Training": "no network; only what needs no gradient"
-        if identity.get("frozen")
-        else REFIT_WORDS[identity["refit"]].format(_chosen_by(described)),
+        "Training": _training_words(described),
         "Time": f"{sum(record.train_seconds for record in records) / 60:.1f} minutes of training",
     }
     return {name: text for name, text in words.items() if text}
 
 
-def _chosen_by(described: Mapping[str, Any]) -> str:
-    """The figure that chooses an epoch."""
-    verifies = getattr(SYSTEMS.get(described["identity"]["system"]), "accepted_by", "") == "eer"
-    return "equal error rate" if verifies else task_of(described).figure
+def _training_words(described: Mapping[str, Any]) -> str:
+    """How the systems of an experiment were trained."""
+    identity = described["identity"]
+    system = SYSTEMS.get(identity["system"])
+    verifies = getattr(system, "accepted_by", "") == "eer"
+    words = REFIT_WORDS[identity["refit"]].format(
+        "equal error rate" if verifies else task_of(described).figure
+    )
+    if identity.get("frozen"):
+        words = "the pre-trained network stayed as it was"
+    if hasattr(system, "conclude") and identity["refit"] == "no":
+        words += "; the classifier on its embeddings of training and development side"
+    return words
 
 
 def notes_of(described: Mapping[str, Any], num_folds: int, seeds: set[int]) -> list[str]:

@@ -1,7 +1,7 @@
 """Transfer: a fold begins from a model that was trained before, on this corpus or another."""
 
 import hashlib
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -29,21 +29,56 @@ def mark(pretrained: Path | None) -> str:
     return f"{config['system']} {hashlib.sha256(weights).hexdigest()[:16]}"
 
 
-def adopt(system: Any, pretrained: Path, fold: Fold, *, allow: Collection[str] = ()) -> None:
+def heard_by(pretrained: Path | None) -> dict[str, list[str]]:
+    """Whom a model and those that it began from have heard: speakers, and digests of recordings."""
+    if pretrained is None:
+        return {"speakers": [], "recordings": []}
+    card = read_config(pretrained)["card"]
+    speakers = {*card.get("speakers", ()), *card.get("chosen_on", ())}
+    before = card.get("heard_before", {})
+    return {
+        "speakers": sorted(speakers | {*before.get("speakers", ())}),
+        "recordings": sorted({*card.get("recordings", ()), *before.get("recordings", ())}),
+    }
+
+
+def adopt(
+    system: Any,
+    pretrained: Path,
+    fold: Fold,
+    *,
+    digests: Mapping[str, str],
+    allow: Collection[str] = (),
+) -> None:
     """Let a system take over what a trained one has learnt.
+
+    Args:
+        system: What is to be trained.
+        pretrained: Folder of the trained model.
+        fold: What will be tested.
+        digests: Of the recordings of its test side, by id.
+        allow: Kinds of leak to go on with.
 
     Raises:
         ExperimentError: The system cannot, or the model does not fit it.
-        LeakError: The model was trained on a speaker that the fold tests.
+        LeakError: The model, or one that it began from, has heard a speaker that the fold tests, or
+            one of its recordings under whatever name.
     """
     if not hasattr(system, "adopt"):
         raise ExperimentError(f"{system.name} cannot begin from a pre-trained model")
-    card = read_config(pretrained)["card"]
-    heard = {*card.get("speakers", ()), *card.get("chosen_on", ())}
-    both = sorted(heard & {utterance.speaker for utterance in fold.test if utterance.speaker})
+    heard = heard_by(pretrained)
+    both = sorted({u.speaker for u in fold.test if u.speaker} & set(heard["speakers"]))
     if both and "speaker" not in allow:
         raise LeakError(
             f"fold {fold.name} tests speakers that {pretrained} was trained on", both, "speaker"
+        )
+    known = set(heard["recordings"])
+    same = sorted(u.id for u in fold.test if digests.get(u.id) in known)
+    if same and "equal-audio" not in allow:
+        raise LeakError(
+            f"fold {fold.name} tests recordings that {pretrained} was trained on",
+            same,
+            "equal-audio",
         )
     trained = load(pretrained)
     if trained.name != system.name:

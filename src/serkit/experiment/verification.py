@@ -362,6 +362,7 @@ def verified_rows(
     facts = facts_of(described, [r for r in records if r.seed in seeds and r.fold in folds])
     # every utterance is the probe of some trial against an enrolled emotion
     speakers = {row.probe: row.speaker for row in trials.get("enrolled", ())}
+    all_known = all(speakers.values())
     refused = sorted({r.fold for r in records if r.seed in seeds and r.accepted is False})
     return [
         row
@@ -370,7 +371,7 @@ def verified_rows(
             [row for row in table if row.seed in seeds and row.fold in folds],
             trials=kind,
             **facts,
-            speakers=speakers,
+            speakers=speakers if all_known else None,
             extra={"not_accepted": " ".join(refused), **(extra or {})},
         )
     ]

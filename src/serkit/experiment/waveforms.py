@@ -1,5 +1,6 @@
 """The waveforms of a corpus, read once; what cannot be read is named, not passed over."""
 
+import hashlib
 from collections.abc import Callable, Iterable, Sequence
 from typing import Literal
 
@@ -41,6 +42,8 @@ class Waveforms:
         self.quality = quality
         self.part: Literal["train", "test"] = part
         self.dropped: dict[str, str] = {}
+        self.digests: dict[str, str] = {}
+        """Of the samples as they were read, whatever an utterance or its corpus is called."""
         self._waveforms: dict[str, Waveform] = {}
 
     def read(
@@ -79,6 +82,7 @@ class Waveforms:
         if SILENT in audio.inspect(waveform):
             self.dropped[utterance.id] = f"{SILENT}: {utterance.path}"
             return
+        self.digests[utterance.id] = hashlib.sha256(waveform.tobytes()).hexdigest()[:16]
         self._waveforms[utterance.id] = audio.degrade(
             waveform,
             self.quality,

@@ -359,12 +359,17 @@ def verdict(
 
 def card_notes(card: Mapping[str, Any]) -> tuple[str, ...]:
     """What a verification card itself gives reason to doubt."""
-    if card.get("same_speaker"):
-        return (
-            "the model's thresholds were measured within one speaker; another voice may score "
-            "otherwise",
+    notes: list[str] = []
+    if card.get("accepted") is False:
+        notes.append(
+            "the model was NOT accepted: it verified hardly better than an untrained network"
         )
-    return ()
+    if card.get("same_speaker"):
+        notes.append(
+            "the model's thresholds were measured within one speaker; another voice may score "
+            "otherwise"
+        )
+    return tuple(notes)
 
 
 def probabilities(verdicts: Sequence[Verdict]) -> dict[str, float]:

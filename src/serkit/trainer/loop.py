@@ -459,6 +459,7 @@ def fit(
     accelerator, autocast = _plumbing(settings)
     num_processes = accelerator.num_processes
     module = checkpoint.as_module(system).to(accelerator.device)
+    # float32 stays contiguous: torch 2.13 is inexact in channels_last there, and oneDNN can crash
     _lay_out(module, torch.channels_last if autocast["enabled"] else torch.contiguous_format)
     optimizer = torch.optim.AdamW(
         module.parameters(), lr=settings.lr, weight_decay=settings.weight_decay, foreach=True
