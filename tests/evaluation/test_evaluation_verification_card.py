@@ -69,7 +69,7 @@ def test_a_card_says_what_trials_against_other_speakers_say():
     card = verification_card(embeddings, utterances)
     assert card["scored_on"] == ["ann", "bea", "cid"]
     assert card["same_speaker"] is False
-    assert list(card["num_enrolled"]) == ["1", "3", "5", "10"]
+    assert list(card["num_enrolled"]) == ["1", "3", "5"]  # there are 8 of each to enrol, not 10
     for num, figures in card["num_enrolled"].items():
         scores, targets = by_loops(embeddings, utterances, int(num))
         rate = eer(scores, targets)
@@ -121,9 +121,9 @@ def test_one_speaker_is_tried_against_their_own_other_utterances_and_the_card_sa
     card = verification_card(embeddings, utterances)
     assert card["same_speaker"] is True
     assert card["scored_on"] == ["ann"]
-    assert card["num_enrolled"]["5"]["eer"] == 0.0
+    assert card["num_enrolled"]["1"]["eer"] == 0.0
     # six probes against three emotions; nobody is tried against themselves
-    assert card["num_enrolled"]["5"]["num_trials"] == 18
+    assert card["num_enrolled"]["1"]["num_trials"] == 18
     alone = [spoken(f"ann-{e}", "ann", e) for e in EMOTIONS]
     # each emotion has one utterance, so a probe's own is never enrolled: there are no targets
     assert verification_card(np.eye(3), alone) == {}
@@ -164,7 +164,7 @@ def test_a_card_is_json_even_where_no_score_separates():
 def test_a_threshold_keeps_to_its_rate_on_its_own_trials(seed, share):
     embeddings, utterances = made_up(seed=seed, noise=1.0)
     card = verification_card(embeddings, utterances)
-    for num in (1, 3, 5, 10):
+    for num in (1, 3, 5):
         scores, targets = by_loops(embeddings, utterances, num)
         # by another order of the same sums a score may be off by a rounding
         threshold = threshold_for(card, num, share) + 1e-12

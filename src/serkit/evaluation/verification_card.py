@@ -102,6 +102,7 @@ def verification_card(
 
     scores: dict[int, list[Float[np.ndarray, " _"]]] = {num: [] for num in NUM_ENROLLED}
     targets: list[Bool[np.ndarray, " _"]] = []
+    most = 0
     for probes in tried.values():
         own = set(probes)
         enrolled = {
@@ -111,6 +112,7 @@ def verification_card(
         }
         if not enrolled:
             continue
+        most = max(most, *map(len, enrolled.values()))
         heard = np.array([vectors[probe] for probe in probes])
         truth = np.array([[emotion[probe] == name for name in enrolled] for probe in probes])
         targets.append(truth.ravel())
@@ -129,7 +131,9 @@ def verification_card(
         "scored_on": speakers,
         "same_speaker": one_speaker,
         "num_enrolled": {
-            str(num): _figures(np.concatenate(parts), is_target) for num, parts in scores.items()
+            str(num): _figures(np.concatenate(parts), is_target)
+            for num, parts in scores.items()
+            if num <= most  # more than there are would be the figures of fewer
         },
     }
 

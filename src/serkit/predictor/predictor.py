@@ -582,7 +582,7 @@ class Predictor:
 
     def _check_voices(self, system: EmbeddingSystem) -> None:
         """Refuse voices of another model."""
-        if self.voices.fingerprint not in ("", model_fingerprint(system)):
+        if len(self.voices) and self.voices.fingerprint != model_fingerprint(system):
             here = self.folders[0] if self.folders else "this model"
             raise VoicesError(
                 "these voices were enrolled with another model "

@@ -416,8 +416,9 @@ class VerifyToClassify(nn.Module):
             if 0 < count < config.utterances:
                 emotion = config.emotions[name % len(config.emotions)]
                 raise ValueError(
-                    f"{emotion} has {count} training utterances, but an episode needs "
-                    f"{config.utterances} different ones"
+                    f"{emotion} has {count} training utterance{'s' * (count != 1)}, but an episode "
+                    f"needs {config.utterances} different ones: leave the emotion out with a label "
+                    "map or an alias, or cut the folds by a protocol that trains on more of it"
                 )
         return episodes(
             classes,
