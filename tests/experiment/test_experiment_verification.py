@@ -4,6 +4,7 @@ import csv
 import json
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +14,13 @@ from sklearn.metrics import roc_curve
 from serkit.corpus import Corpus, protocol
 from serkit.evaluation import read_predictions, read_scored_trials
 from serkit.experiment import Experiment, Recipe, study
-from serkit.experiment.folder import difference, fold_folder, gather, read_experiment
+from serkit.experiment.folder import (
+    ExperimentError,
+    difference,
+    fold_folder,
+    gather,
+    read_experiment,
+)
 from serkit.experiment.labelled import read_labelled
 from serkit.experiment.task import TASKS
 from serkit.experiment.verification import BACKENDS, SIDES, TRIALS, evidence, read_sides
@@ -178,3 +185,27 @@ def test_what_could_not_be_asked_for_before_had_its_default(
     assert "train_quality was 'hq', now 'lq'" in difference(before, {**now, "train_quality": "lq"})
     other = {**now, "settings": {**now["settings"], "score_every": 5}}
     assert difference(before, other) == "score_every was 1, now 5"
+
+
+def test_a_rare_emotion_stops_a_run_before_the_first_fold(tones: Corpus, tmp_path: Path) -> None:
+    kept: dict[str, int] = {}
+    utterances = []
+    for utterance in tones.utterances:
+        emotion = utterance.emotion() or ""
+        kept[emotion] = kept.get(emotion, 0) + 1
+        if emotion != "sadness" or kept[emotion] == 1:
+            utterances.append(utterance)
+    rare = replace(tones, utterances=tuple(utterances))
+    experiment = Experiment(
+        system="verify_to_classify",
+        corpus=rare,
+        protocol=protocol("loso", rare),
+        out=tmp_path / "out",
+        system_settings=NETWORK,
+        settings=QUICK,
+    )
+    with pytest.raises(
+        ExperimentError, match=r"fold s1 cannot be trained on: .* asked for 1 classes"
+    ):
+        experiment.run()
+    assert not (tmp_path / "out").exists()

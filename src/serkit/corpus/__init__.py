@@ -84,7 +84,7 @@ CORPORA: dict[str, ModuleType] = {
 
 def load(
     name: str,
-    path: Path | None = None,
+    path: str | Path | None = None,
     *,
     scale: tuple[float, float] | None = None,
     speaker_pattern: str | None = None,
@@ -109,6 +109,7 @@ def load(
         >>> load("excerpt").utterances[0].id
         'excerpt/03a01Fa'
     """
+    path = None if path is None else Path(path)
     if name in CORPORA:
         reader = CORPORA[name]
         if path is None:

@@ -30,6 +30,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
 
+import numpy as np
 import torch
 from safetensors.torch import save_file
 
@@ -213,6 +214,22 @@ class Experiment:
                     after_fold()
         return gather(self.out, report=True)
 
+    def _check_batches(self, config: Any, names: Sequence[str]) -> None:
+        """Before the first fold is paid for: can every one be trained on in batches?"""
+        if self.frozen or not hasattr(system_class(self.system), "batches"):
+            return
+        system = system_class(self.system)(config)
+        for fold in self.chosen_folds:
+            side = fold.refit().train if self.refit_done == "full" else fold.train
+            try:
+                _ = system.batches(
+                    _classes(system, side, self.task.targets(side, names)),
+                    speakers=[utterance.speaker for utterance in side],
+                    generator=np.random.default_rng(0),
+                )
+            except ValueError as error:
+                raise ExperimentError(f"fold {fold.name} cannot be trained on: {error}") from error
+
     def _read(self, folds: Sequence[Fold], watch: Watch) -> dict[str, Waveforms]:
         """The waveforms of each side, in its quality."""
         rate = system_class(self.system).sample_rate
@@ -247,6 +264,7 @@ class Experiment:
                 "a frozen network has no softmax of its own: choose another classifier, such as "
                 "--set classifier=svm_rbf."
             )
+        self._check_batches(config, names)
         leaks = check(self.protocol, allow=self.allow_leaks, read=_recording)
         described = describe(self, config, leaks)
         path = self.out / EXPERIMENT
@@ -316,21 +334,10 @@ def _run_fold(
         return Run(place, settings=about, tensorboard=experiment.tensorboard)
 
     def examples(system: Any, side: Sequence[Utterance]) -> list[Example]:
-        def class_of(emotion: int, utterance: Utterance) -> int:
-            return (
-                system.class_of(emotion, utterance.sex) if hasattr(system, "class_of") else emotion
-            )
-
+        classes = _classes(system, side, task.targets(side, names))
         return [
-            Example(
-                waveform=waveform,
-                emotion=class_of(emotion, utterance),
-                id=utterance.id,
-                speaker=utterance.speaker,
-            )
-            for utterance, waveform, emotion in zip(
-                side, learnt.of(side), task.targets(side, names), strict=True
-            )
+            Example(waveform=waveform, emotion=number, id=utterance.id, speaker=utterance.speaker)
+            for utterance, waveform, number in zip(side, learnt.of(side), classes, strict=True)
         ]
 
     def heard(system: Any, side: Sequence[Utterance], waveforms: Waveforms) -> verification.Heard:
@@ -468,6 +475,13 @@ def _run_fold(
         value=task.headline(rows),
         seconds=record.train_seconds,
     )
+
+
+def _classes(system: Any, side: Sequence[Utterance], targets: Sequence[Any]) -> list[Any]:
+    """What a system tells apart in training: emotions, or classes of its own."""
+    if not hasattr(system, "class_of"):
+        return list(targets)
+    return [system.class_of(target, u.sex) for target, u in zip(targets, side, strict=True)]
 
 
 def _facts(utterance: Utterance) -> dict[str, Any]:
