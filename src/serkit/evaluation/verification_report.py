@@ -400,7 +400,7 @@ def _cards(evidence: VerificationEvidence) -> list[Table]:
         return []
 
     def over(num: str, *path: str) -> str:
-        values = [card[num] for card in cards]
+        values = [card[num] for card in cards if num in card]  # a small fold has fewer
         for name in path:
             values = [value[name] for value in values]
         return span(values, 3)
@@ -426,7 +426,7 @@ def _cards(evidence: VerificationEvidence) -> list[Table]:
                     over(num, "calibration", "slope"),
                     over(num, "calibration", "offset"),
                 )
-                for num in cards[0]
+                for num in max(cards, key=len)
             ),
             note="Development speakers, each tried against emotions enrolled from few utterances "
             "of the others. Slope times score plus offset is the logarithm of the likelihood ratio."
