@@ -23,7 +23,6 @@ import numpy as np
 
 from serkit.audio import condition_name, parse_condition
 from serkit.corpus import Corpus, Fold, Protocol, load, protocol
-from serkit.corpus.trials import Trial
 from serkit.evaluation import (
     ScoredTrial,
     read_results,
@@ -65,6 +64,7 @@ from serkit.experiment.verification import (
     lay_out_verification,
     pairwise_scores,
     read_sides,
+    write_scores,
 )
 from serkit.experiment.watch import ConsoleWatch, Watch, console_watch
 from serkit.experiment.waveforms import Waveforms
@@ -211,10 +211,7 @@ def _retest_fold(
                 "enrolled": enrolled_scores(trained, probes),
                 "pairwise": pairwise_scores(probes),
             }
-            for kind, (trials, scores) in found.items():
-                scored = _scored(trials, scores, record)
-                if scored:  # a single utterance has no pair
-                    _ = write_scored_trials(place / TRIALS[kind], scored)
+            write_scores(place, found, seed=record.seed, fold=record.fold)
         _ = task.write(place / PREDICTIONS, rows)
 
 
@@ -228,24 +225,6 @@ def _trained(folder: Path, fold: Fold) -> Heard | None:
         tuple(known[name] for name in vectors),
         np.stack(list(vectors.values())).astype(np.float64),
     )
-
-
-def _scored(
-    trials: Sequence[Trial], scores: Sequence[float], record: FoldRecord
-) -> list[ScoredTrial]:
-    return [
-        ScoredTrial.of(
-            seed=record.seed,
-            fold=record.fold,
-            enrolment=trial.enrolment,
-            probe=trial.probe,
-            speaker=trial.speaker,
-            is_target=trial.is_target,
-            weight=trial.weight,
-            score=score,
-        )
-        for trial, score in zip(trials, scores, strict=True)
-    ]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

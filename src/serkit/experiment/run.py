@@ -38,6 +38,7 @@ from serkit import audio
 from serkit.corpus import Corpus, Fold, Protocol, Utterance, check
 from serkit.corpus.audit import equal_audio
 from serkit.evaluation.page import protocol_card
+from serkit.evaluation.verification_card import verification_card
 from serkit.experiment import verification
 from serkit.experiment.folder import (
     DEVELOPMENT,
@@ -340,9 +341,6 @@ def _run_fold(
             for utterance, waveform, number in zip(side, learnt.of(side), classes, strict=True)
         ]
 
-    def heard(system: Any, side: Sequence[Utterance], waveforms: Waveforms) -> verification.Heard:
-        return verification.Heard.by(system, side, waveforms)
-
     learns = system_class(experiment.system).trained_by_gradient and not experiment.frozen
     trained = everyone.train if refit != "no" else sides.train
     epochs = best_epoch = 0
@@ -446,17 +444,19 @@ def _run_fold(
     card = _card(experiment, fold, trained, record)
     card["recordings"] = sorted({learnt.digests[u.id] for u in (*trained, *held_out)})
     embeds = hasattr(system, "embed")
+    parts = {
+        "train": (trained, learnt),
+        "development": (held_out, learnt),
+        "test": (sides.test, tested),
+    }
+    needed = parts if verifies else ["development"] if embeds and held_out else []
+    heard = {name: verification.Heard.by(system, *parts[name]) for name in needed}
     if embeds and held_out:
-        found = verification.card(heard(system, held_out, learnt))
+        found = verification_card(heard["development"].embeddings, held_out)
         card["verification"] = {**found, "accepted": record.accepted} if found else {}
     if verifies:
-        by_side = {
-            "trained": heard(system, trained, learnt),
-            "development": heard(system, held_out, learnt),
-            "tested": heard(system, sides.test, tested),
-        }
-        verification.write_trials(folder, **by_side, seed=seed, fold=fold.name)
-        verification.write_backends(folder, **by_side, emotions=names, seed=seed, fold=fold.name)
+        verification.write_trials(folder, heard, seed=seed, fold=fold.name)
+        verification.write_backends(folder, heard, emotions=names, seed=seed, fold=fold.name)
     _ = save(system, folder, card=card)
     write_json(folder / FOLD, record)
     durations = {name: round(value, 3) for name, value in tested.durations().items()}

@@ -257,7 +257,7 @@ def _write_study(place: Place, recipe: Recipe, out: Path, watch: ConsoleWatch) -
         return
     _ = task.write(table, finished.predictions)
     keep(place.kept_of(recipe), finished)
-    keep_verification(place.results, recipe.results, out)
+    keep_verification(place.results, recipe.results, described, finished)
     rows = rows_of(described, finished.records, finished.predictions, whole=True)
     if rows:
         _ = write_results(target, rows)

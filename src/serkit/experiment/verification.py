@@ -1,7 +1,6 @@
 """Verification in an experiment: epochs chosen and models accepted by EER, trials, back-ends.
 
-A system verifies when it has ``embed``. Whatever is here works for any such system; those with
-``accepted_by = "eer"`` are also chosen and accepted by it.
+A system verifies when it says ``accepted_by = "eer"``; it then has ``embed``.
 
 ::
 
@@ -42,15 +41,15 @@ from serkit.evaluation import (
     write_results,
     write_scored_trials,
 )
-from serkit.evaluation.verification_card import verification_card
+from serkit.evaluation.verification_card import prototype, unit
 from serkit.evaluation.verification_rows import TrialKind, verification_rows
 from serkit.experiment.folder import (
+    Finished,
     FoldRecord,
     complete,
     facts_of,
     fold_folder,
     gather,
-    read_experiment,
     rows_of,
 )
 from serkit.experiment.labelled import read_labelled, write_labelled
@@ -88,32 +87,23 @@ class Heard:
         """What a system makes of a side."""
         return Heard(tuple(side), unit(system.embed(waveforms.of(side)).double().cpu().numpy()))
 
-
-def unit(vectors: Float[np.ndarray, "B D"]) -> Float[np.ndarray, "B D"]:
-    """Each vector brought to length 1; one of length 0 stays as it is."""
-    length = np.linalg.norm(vectors, axis=1, keepdims=True)
-    return vectors / np.where(length > 0, length, 1.0)
-
-
-def prototypes(
-    enrolled: Mapping[str, Sequence[Utterance]], heard: Heard
-) -> dict[str, Float[np.ndarray, " D"]]:
-    """The mean of the embeddings of each enrolment, brought to length 1."""
-    place = {utterance.id: number for number, utterance in enumerate(heard.utterances)}
-    return {
-        name: unit(heard.embeddings[[place[u.id] for u in members]].mean(0, keepdims=True))[0]
-        for name, members in enrolled.items()
-    }
+    @property
+    def places(self) -> dict[str, int]:
+        """Id to the row of the embeddings."""
+        return {utterance.id: number for number, utterance in enumerate(self.utterances)}
 
 
 def enrolled_scores(trained: Heard, probes: Heard) -> tuple[list[Trial], list[float]]:
     """Every probe against every emotion, enrolled from all of the training side."""
     enrolled = enrolments(trained.utterances)
     trials = enrolled_trials(enrolled, probes.utterances)
-    known = prototypes(enrolled, trained)
-    place = {utterance.id: number for number, utterance in enumerate(probes.utterances)}
+    places, tried = trained.places, probes.places
+    known = {
+        name: prototype(trained.embeddings[[places[u.id] for u in members]])
+        for name, members in enrolled.items()
+    }
     return trials, [
-        float(known[trial.enrolment] @ probes.embeddings[place[trial.probe]]) for trial in trials
+        float(known[trial.enrolment] @ probes.embeddings[tried[trial.probe]]) for trial in trials
     ]
 
 
@@ -122,7 +112,7 @@ def pairwise_scores(
 ) -> tuple[list[Trial], list[float]]:
     """Every pair of probes."""
     trials = pairwise_trials(probes.utterances, at_most=at_most)
-    place = {utterance.id: number for number, utterance in enumerate(probes.utterances)}
+    place = probes.places
     cosines = probes.embeddings @ probes.embeddings.T
     return trials, [float(cosines[place[t.enrolment], place[t.probe]]) for t in trials]
 
@@ -153,17 +143,8 @@ def selector(
     return scores
 
 
-def write_trials(
-    folder: Path,
-    trained: Heard,
-    development: Heard,
-    tested: Heard,
-    *,
-    seed: int,
-    fold: str,
-) -> None:
+def write_trials(folder: Path, sides: Mapping[str, Heard], *, seed: int, fold: str) -> None:
     """Embeddings of all sides and the scored trials of a fold."""
-    sides = {"train": trained, "development": development, "test": tested}
     save_file(
         {name: side.embeddings.astype(np.float32) for name, side in sides.items()},
         folder / EMBEDDINGS,
@@ -172,10 +153,23 @@ def write_trials(
         folder / SIDES,
         {name: {u.id: _facts(u) for u in side.utterances} for name, side in sides.items()},
     )
-    found = {"enrolled": enrolled_scores(trained, tested), "pairwise": pairwise_scores(tested)}
-    if development.utterances:
-        found["development"] = enrolled_scores(trained, development)
-    for name, (trials, scores) in found.items():
+    found = {
+        "enrolled": enrolled_scores(sides["train"], sides["test"]),
+        "pairwise": pairwise_scores(sides["test"]),
+        "development": enrolled_scores(sides["train"], sides["development"]),
+    }
+    write_scores(folder, found, seed=seed, fold=fold)
+
+
+def write_scores(
+    folder: Path,
+    found: Mapping[str, tuple[Sequence[Trial], Sequence[float]]],
+    *,
+    seed: int,
+    fold: str,
+) -> None:
+    """A table for each kind of trials in ``TRIALS``; none for a kind without trials."""
+    for kind, (trials, scores) in found.items():
         rows = [
             ScoredTrial.of(
                 seed=seed,
@@ -189,8 +183,8 @@ def write_trials(
             )
             for trial, score in zip(trials, scores, strict=True)
         ]
-        if rows:
-            _ = write_scored_trials(folder / TRIALS[name], rows)
+        if rows:  # a single utterance has no pair
+            _ = write_scored_trials(folder / TRIALS[kind], rows)
 
 
 def _facts(utterance: Utterance) -> dict[str, Any]:
@@ -213,45 +207,21 @@ def read_sides(folder: Path) -> dict[str, dict[str, Float[np.ndarray, " D"]]]:
     return {name: dict(zip(ids, vectors[name], strict=True)) for name, ids in sides.items()}
 
 
-def card(development: Heard) -> dict[str, Any]:
-    """Thresholds and calibration from the development side; see ``verification_card``."""
-    if not development.utterances:
-        return {}
-    return verification_card(development.embeddings, development.utterances)
-
-
 def write_backends(
     folder: Path,
-    trained: Heard,
-    development: Heard,
-    tested: Heard,
+    sides: Mapping[str, Heard],
     *,
     emotions: Sequence[str],
     seed: int,
     fold: str,
 ) -> None:
     """What each classical classifier makes of the same embeddings of the test side."""
-    found = backends(trained, development, tested, emotions, seed=seed, fold=fold)
-    _ = write_labelled(
-        folder / BACKENDS, TASKS["emotion"], {(k,): rows for k, rows in found.items()}, ["backend"]
-    )
-
-
-def backends(
-    trained: Heard,
-    development: Heard,
-    tested: Heard,
-    emotions: Sequence[str],
-    *,
-    seed: int,
-    fold: str,
-) -> dict[str, list[Prediction]]:
-    """What each classical classifier makes of the same embeddings of the test side."""
+    trained, development, tested = (sides[name] for name in ("train", "development", "test"))
 
     def places(side: Heard) -> list[int]:
         return [emotions.index(utterance.emotion() or "") for utterance in side.utterances]
 
-    found: dict[str, list[Prediction]] = {}
+    found: dict[tuple[str, ...], list[Prediction]] = {}
     for kind in KINDS:
         classifier = Classifier(kind, len(emotions))
         _ = classifier.fit(
@@ -263,7 +233,7 @@ def backends(
             speakers=[utterance.speaker for utterance in trained.utterances],
             seed=seed,
         )
-        found[kind] = [
+        found[kind,] = [
             Prediction.of(
                 seed=seed,
                 fold=fold,
@@ -277,7 +247,7 @@ def backends(
                 tested.utterances, classifier.posterior(tested.embeddings), strict=True
             )
         ]
-    return found
+    _ = write_labelled(folder / BACKENDS, TASKS["emotion"], found, ["backend"])
 
 
 # ------------------------------------------------------------------------------ over all folds
@@ -316,21 +286,21 @@ def gather_verification(
     _ = write_results(out / VERIFICATION, verified_rows(described, records, trials, whole=False))
 
 
-def keep_verification(results: Path, name: str, out: Path) -> None:
-    """Write what was verified in the folder of an experiment into ``results/``.
+def keep_verification(
+    results: Path, name: str, described: Mapping[str, Any], finished: Finished
+) -> None:
+    """Write what was verified in an experiment into ``results/``.
 
     ``<name>.verification.csv`` with a row for each kind of trials and seed, ``<name>.backends.csv``
     with one for each classifier and seed; behind them ``scores/<name>.<trials>.csv.gz`` and
     ``predictions/<name>.backends.csv.gz``. Rows are made of complete seeds only.
     """
-    finished = gather(out)
-    described = read_experiment(out)
-    trials = gather_trials(out, finished.records)
+    trials = gather_trials(finished.folder, finished.records)
     if not trials:
         return
     for kind, table in trials.items():
         _ = write_scored_trials(results / "scores" / f"{name}.{kind}.csv.gz", table)
-    backends = gather_backends(out, finished.records)
+    backends = gather_backends(finished.folder, finished.records)
     _ = write_labelled(
         results / "predictions" / f"{name}.backends.csv.gz",
         TASKS["emotion"],
@@ -355,7 +325,6 @@ def verified_rows(
     trials: Mapping[TrialKind, Sequence[ScoredTrial]],
     *,
     whole: bool = True,
-    extra: Mapping[str, str | int | float] | None = None,
 ) -> list[Row]:
     """A row for each kind of trials and complete seed, and their mean."""
     seeds, folds = complete(described, records, whole=whole)
@@ -372,7 +341,7 @@ def verified_rows(
             trials=kind,
             **facts,
             speakers=speakers if all_known else None,
-            extra={"not_accepted": " ".join(refused), **(extra or {})},
+            extra={"not_accepted": " ".join(refused)},
         )
     ]
 
