@@ -7,7 +7,14 @@ import numpy as np
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from serkit.systems import crnn, opensmile_lda, opensmile_svm, opensmile_svr, verify_to_classify
+from serkit.systems import (
+    crnn,
+    emosphere,
+    opensmile_lda,
+    opensmile_svm,
+    opensmile_svr,
+    verify_to_classify,
+)
 
 Waveform = Float[np.ndarray, " _"]
 """Mono samples at the system's rate, float32 in [-1, 1]."""
@@ -118,8 +125,18 @@ class DrawsBatches(Protocol):
         ...
 
 
+@runtime_checkable
+class FollowsEpochs(Protocol):
+    """A system that changes as training goes on."""
+
+    def begin_epoch(self, epoch: int, *, epochs: int) -> None:
+        """Called before each epoch, from 1, of ``epochs`` at most."""
+        ...
+
+
 SYSTEMS: dict[str, Any] = {
     "crnn": crnn.CRNN,
+    "emosphere": emosphere.EmoSphere,
     "opensmile_lda": opensmile_lda.OpenSmileLDA,
     "opensmile_svm": opensmile_svm.OpenSmileSVM,
     "opensmile_svr": opensmile_svr.OpenSmileSVR,
@@ -135,7 +152,14 @@ def names(system: System) -> tuple[str, ...]:
 
 def num_classes(system: System) -> int:
     """How many classes the targets of its objective tell apart: its emotions, or its own."""
-    return system.num_classes if isinstance(system, DrawsBatches) else len(names(system))
+    if isinstance(system, DrawsBatches):
+        return system.num_classes
+    return len(getattr(system.config, "emotions", ()))
+
+
+def smallest_batch(system: System) -> int:
+    """How many utterances its objective needs at least."""
+    return getattr(system, "smallest_batch", 1)
 
 
 def answers(system: System, waveforms: Sequence[Waveform]) -> Float[Tensor, "B _"]:

@@ -3,9 +3,10 @@
 
 1. what can be set        ``Settings``, ``Example``
 2. what comes out         ``Epoch``, ``History``
-3. one epoch's batches    ``draw_batches``, ``collate``, ``mix``
+3. one epoch's batches    ``draw_batches``, ``parts``, ``collate``, ``mix``
 4. rates and averages     ``learning_rate``, ``update_average``
-5. the loop               ``fit``
+5. the gradient           ``backward``
+6. the loop               ``fit``
 
 Everything random in an epoch derives from (seed, epoch), and the learning rate is a function of
 the step and of the scores so far. So a run that was killed goes on from its last complete epoch
@@ -19,22 +20,35 @@ import math
 import sys
 import time
 from collections.abc import Callable, Generator, Mapping, Sequence
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, nullcontext
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any, Literal, cast, get_args
 
 import numpy as np
 import torch
 from accelerate import Accelerator
-from accelerate.utils import broadcast, broadcast_object_list
+from accelerate.utils import (
+    DistributedDataParallelKwargs,
+    broadcast,
+    broadcast_object_list,
+    gather_object,
+)
 from jaxtyping import Float, Float32, Int
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from torch import Tensor, nn
 
 from serkit.objectives.episode import balanced, buckets, class_weights, happy_twice
-from serkit.systems import DrawsBatches, System, num_classes
+from serkit.systems import (
+    DrawsBatches,
+    FollowsEpochs,
+    System,
+    names,
+    num_classes,
+    smallest_batch,
+)
 from serkit.trainer import checkpoint
 from serkit.trainer.run import Run, computes_in_bfloat16, write_json
 
@@ -46,6 +60,7 @@ Schedule = Literal["constant", "plateau", "cosine", "one_cycle"]
 Balance = Literal["none", "weights", "sampler", "happy_twice"]
 Precision = Literal["auto", "float32", "bfloat16"]
 Device = Literal["auto", "cpu", "cuda", "mps"]
+ObjectiveOver = Literal["micro", "batch"]
 
 PLATEAU_PATIENCE = 4  # epochs without a better development score, then the rate is halved
 WARM_UP = 0.3  # share of a one-cycle schedule in which the rate rises
@@ -73,12 +88,20 @@ class Settings:
     """Stop after so many epochs without a better development score; None never stops early."""
     batch: int = 32
     """The most utterances (or stretches of them) per step and process."""
+    micro_batch: int = 0
+    """Compute a batch in parts of so many, which need less memory; 0 is all of it at once."""
+    objective_over: ObjectiveOver = "micro"
+    """Take the objective of each part, or of the batch of all parts and processes together.
+
+    An objective that compares utterances, such as a concordance, is another one over parts.
+    ``batch`` costs a second forward pass. See ``backward``.
+    """
     lr: float = 1e-3
     """Learning rate of Adam; the highest one of the schedule."""
     weight_decay: float = 0.0
     """Decoupled from the gradient (Loshchilov & Hutter, ICLR 2019); 0 is plain Adam."""
     clip: float = 1.0
-    """The norm of all gradients together is brought down to this."""
+    """The norm of all gradients together is brought down to this; 0 is off."""
     schedule: Schedule = "plateau"
     """Learning rate over time; see ``learning_rate``."""
     balance: Balance = "weights"
@@ -103,6 +126,7 @@ class Settings:
             ("balance", Balance),
             ("precision", Precision),
             ("device", Device),
+            ("objective_over", ObjectiveOver),
         ):
             if getattr(self, name) not in get_args(kind):
                 raise ValueError(
@@ -111,10 +135,9 @@ class Settings:
         for name in ("epochs", "batch", "score_every"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name}: {getattr(self, name)} must be at least 1")
-        for name in ("lr", "clip"):
-            if not getattr(self, name) > 0:
-                raise ValueError(f"{name}: {getattr(self, name)} must be above 0")
-        for name in ("weight_decay", "mixup"):
+        if not self.lr > 0:
+            raise ValueError(f"lr: {self.lr} must be above 0")
+        for name in ("micro_batch", "clip", "weight_decay", "mixup"):
             if not 0 <= getattr(self, name) < math.inf:
                 raise ValueError(f"{name}: {getattr(self, name)} must be 0 (off) or above")
         for name in ("label_smoothing", "average"):
@@ -135,10 +158,13 @@ class Example:
 
     waveform: Float32[np.ndarray, " N"]
     """Mono samples at the system's rate."""
-    emotion: int
-    """Its place in the system's ``config.emotions``, or among the classes it tells apart."""
     id: str
     """Of the utterance; named when something goes wrong with it."""
+    emotion: int = -1
+    """Its place in the system's ``config.emotions``, or among the classes it tells apart; -1 where
+    it has none, which only a system of affect can learn from."""
+    affect: tuple[float, ...] = ()
+    """Its values in [0, 1] in the order of ``config.affect``, where affect is the task."""
     speaker: str | None = None
     """For systems that compose their batches by speaker."""
 
@@ -268,6 +294,17 @@ def draw_batches(
     ]
 
 
+def parts(num: int, micro_batch: int) -> list[slice]:
+    """Micro-batches of a batch of so many, the fewest and as equal as can be.
+
+    Example:
+        >>> parts(31, 16), parts(31, 0)
+        ([slice(0, 16, None), slice(16, 31, None)], [slice(0, 31, None)])
+    """
+    places = np.array_split(np.arange(num), -(-num // (micro_batch or num)))
+    return [slice(int(part[0]), int(part[-1]) + 1) for part in places]
+
+
 def collate(
     batch: Sequence[Stretch],
     num_classes: int,
@@ -275,10 +312,15 @@ def collate(
     mixup: float = 0.0,
     generator: np.random.Generator,
 ) -> tuple[Float[Tensor, "B N"], Int[Tensor, " B"], Float[Tensor, "B C"]]:
-    """A batch as tensors: waveforms padded with zeros to the longest, lengths, targets."""
+    """A batch as tensors: waveforms padded with zeros to the longest, lengths, targets.
+
+    A row of targets holds the values of affect, if there are any, and then 1 for the emotion.
+    """
     waveforms = [stretch.waveform() for stretch in batch]
-    targets = np.zeros((len(batch), num_classes), dtype=np.float32)
-    targets[np.arange(len(batch)), [stretch.example.emotion for stretch in batch]] = 1.0
+    affect = np.array([stretch.example.affect for stretch in batch], dtype=np.float32)
+    emotions = np.array([stretch.example.emotion for stretch in batch])
+    is_emotion = np.arange(num_classes) == emotions[:, None]
+    targets = np.concatenate([affect, is_emotion.astype(np.float32)], axis=1)
     if mixup > 0:
         share = float(generator.beta(mixup, mixup))
         waveforms, targets = mix(
@@ -409,6 +451,100 @@ def update_average(
             mean.copy_(weights[name])
 
 
+# ----------------------------------------------------------------------------------- the gradient
+
+Batch = tuple[Float[Tensor, "B N"], Int[Tensor, " B"], Float[Tensor, "B C"]]
+
+
+def backward(
+    network: Callable[..., Tensor],
+    objective: Callable[[Tensor, Tensor], Mapping[str, Tensor]],
+    batches: Sequence[Batch],
+    *,
+    accelerator: Accelerator,
+    autocast: Mapping[str, Any],
+    over: ObjectiveOver = "micro",
+) -> dict[str, Tensor]:
+    r"""Add the gradient of an objective to the weights, from micro-batches of one step.
+
+    Over ``micro`` the loss is the mean over micro-batches and processes of the losses of each.
+    Over ``batch`` it is that of all their utterances together, whatever the objective is: outputs
+    :math:`z` of all parts are computed without a graph, :math:`g = \partial L / \partial z` on the
+    whole of them, and then each part again, with the same random numbers, to follow
+    :math:`g^T \partial z / \partial w` (Gao, Zhang, Han, Callan, "Scaling deep contrastive learning
+    batch size under memory limited setup", RepL4NLP 2021, section 3.2).
+
+    Args:
+        network: From waveforms and lengths to outputs; perhaps wrapped for several processes.
+        objective: From outputs and targets to losses by name.
+        batches: The micro-batches: waveforms, lengths, targets, on the device of the weights.
+        accelerator: Knows of other processes.
+        autocast: What ``torch.autocast`` is told.
+        over: What the objective is taken of.
+
+    Returns:
+        Losses by name, without a graph.
+    """
+
+    def output(batch: Batch) -> Tensor:
+        with torch.autocast(**autocast):
+            answer = network(batch[0], batch[1])
+        return answer.float()
+
+    def waits(place: int) -> Any:
+        """Processes exchange gradients once, at the last micro-batch."""
+        is_last = place == len(batches) - 1
+        return nullcontext() if is_last else accelerator.no_sync(cast(nn.Module, network))
+
+    losses: dict[str, Tensor] = {}
+    if over == "micro":
+        for place, batch in enumerate(batches):
+            with waits(place):
+                named = objective(output(batch), batch[2])
+                accelerator.backward(torch.stack(list(named.values())).sum() / len(batches))
+            for name, loss in named.items():
+                losses[name] = losses.get(name, 0.0) + loss.detach() / len(batches)
+        return losses
+
+    device = batches[0][0].device
+    states: list[list[Tensor]] = []
+    with torch.no_grad():
+        outputs: list[Tensor] = []
+        for batch in batches:
+            states.append(_random_state(device))
+            outputs.append(output(batch))
+    own = torch.cat(outputs).requires_grad_()
+    targets = torch.cat([batch[2] for batch in batches])
+    known = gather_object([(own.detach().cpu(), targets.cpu())])
+    everyone = [tuple(part.to(device) for part in of_process) for of_process in known]
+    everyone[accelerator.process_index] = (own, targets)
+    named = objective(*(torch.cat(column) for column in zip(*everyone, strict=True)))
+    (gradient,) = torch.autograd.grad(torch.stack(list(named.values())).sum(), own)
+    # processes average their gradients, where here each has one share of a sum
+    shares = (gradient * accelerator.num_processes).split([len(batch[0]) for batch in batches])
+    after = _random_state(device)
+    for place, (batch, state, share) in enumerate(zip(batches, states, shares, strict=True)):
+        _set_random_state(device, state)
+        with waits(place):
+            accelerator.backward((output(batch) * share).sum())
+    _set_random_state(device, after)
+    return {name: loss.detach() for name, loss in named.items()}
+
+
+def _random_state(device: torch.device) -> list[Tensor]:
+    """Of the processor's generator and that of the device."""
+    states = [torch.get_rng_state()]
+    if device.type != "cpu":
+        states.append(torch.get_device_module(device).get_rng_state())
+    return states
+
+
+def _set_random_state(device: torch.device, states: Sequence[Tensor]) -> None:
+    torch.set_rng_state(states[0])
+    for state in states[1:]:
+        torch.get_device_module(device).set_rng_state(state)
+
+
 # ------------------------------------------------------------------------------------- the loop
 
 
@@ -456,7 +592,7 @@ def fit(
     """
     # -- devices, precision, weights, optimiser ------------------------------------------------
     _check(system, examples, settings)
-    accelerator, autocast = _plumbing(settings)
+    accelerator, autocast = _plumbing(system, settings)
     num_processes = accelerator.num_processes
     module = checkpoint.as_module(system).to(accelerator.device)
     # float32 stays contiguous: torch 2.13 is inexact in channels_last there, and oneDNN can crash
@@ -466,7 +602,11 @@ def fit(
     )
     network, optimizer = accelerator.prepare(module, optimizer)
     parameters = [parameter for parameter in module.parameters() if parameter.requires_grad]
-    weight = _class_weights(system, examples, settings, accelerator.device)
+    objective = partial(
+        system.objective,
+        weight=_class_weights(system, examples, settings, accelerator.device),
+        label_smoothing=settings.label_smoothing,
+    )
     live = module.state_dict()  # the tensors themselves: they change as training goes on
     average = _copy(live) if settings.average else {}
     best: dict[str, Tensor] = {}
@@ -513,6 +653,8 @@ def fit(
             scores = history.scores if select is not None else follow[: epoch - 1]
             sums: dict[str, float] = {}
             num_heard, lr = 0, settings.lr
+            if isinstance(system, FollowsEpochs):
+                system.begin_epoch(epoch, epochs=settings.epochs)
             module.train()
 
             for place in range(num_steps):
@@ -527,25 +669,28 @@ def fit(
                     group["lr"] = lr
                 index = (place * num_processes + accelerator.process_index) % len(batches)
                 batch = batches[index]
-                waveform, num_samples, target = collate(
+                tensors = collate(
                     batch,
                     num_classes(system),
                     mixup=settings.mixup,
                     generator=np.random.default_rng((seed, epoch, index)),
                 )
-                with torch.autocast(**autocast):
-                    logits = network(
-                        waveform.to(accelerator.device), num_samples.to(accelerator.device)
-                    )
-                losses = system.objective(
-                    logits.float(),
-                    target.to(accelerator.device),
-                    weight=weight,
-                    label_smoothing=settings.label_smoothing,
-                )
+                waveform, num_samples, target = (t.to(accelerator.device) for t in tensors)
                 optimizer.zero_grad()
-                accelerator.backward(torch.stack(list(losses.values())).sum())
-                norm = torch.as_tensor(accelerator.clip_grad_norm_(parameters, settings.clip))
+                losses = backward(
+                    network,
+                    objective,
+                    [
+                        (waveform[part, : num_samples[part].max()], num_samples[part], target[part])
+                        for part in parts(len(batch), settings.micro_batch)
+                    ],
+                    accelerator=accelerator,
+                    autocast=autocast,
+                    over=settings.objective_over,
+                )
+                norm = torch.as_tensor(
+                    accelerator.clip_grad_norm_(parameters, settings.clip or math.inf)
+                )
                 *values, grad_norm = torch.stack([*losses.values(), norm]).tolist()
                 named = dict(zip(losses, values, strict=True))
                 if not all(map(math.isfinite, (*values, grad_norm))):
@@ -637,15 +782,22 @@ def fit(
 
 def _check(system: System, examples: Sequence[Example], settings: Settings) -> None:
     """Refuse what would fail later, or worse, would not."""
-    emotions = system.config.emotions
+    emotions = getattr(system.config, "emotions", ())
+    first = -1 if system.task == "affect" else 0
     if not system.trained_by_gradient:
         raise ValueError(f"{system.name} is complete after prepare; there is nothing to fit")
     if not examples:
         raise ValueError("There is no utterance to train on")
+    num_values = len(names(system)) if system.task == "affect" else 0
     for example in examples:
-        if not 0 <= example.emotion < num_classes(system):
+        if not first <= example.emotion < num_classes(system):
             raise ValueError(
                 f"Utterance {example.id}: emotion {example.emotion} is not a place in {emotions}"
+            )
+        if len(example.affect) != num_values:
+            raise ValueError(
+                f"Utterance {example.id}: {len(example.affect)} values of affect, but "
+                f"{system.name} learns {num_values}"
             )
         if len(example.waveform) == 0:
             raise ValueError(f"Utterance {example.id} has no samples")
@@ -654,17 +806,30 @@ def _check(system: System, examples: Sequence[Example], settings: Settings) -> N
             f"{system.name} composes its own batches, in which emotions are balanced: balance must "
             f"be none and mixup 0, not {settings.balance} and {settings.mixup}"
         )
+    if system.task == "affect" and settings.balance != "none":
+        raise ValueError(
+            f"{system.name} learns affect, which has no emotions to balance: balance must be none, "
+            f"not {settings.balance}"
+        )
+    smallest = smallest_batch(system)
+    if min(settings.batch, settings.micro_batch or settings.batch) < smallest:
+        raise ValueError(
+            f"{system.name} compares utterances and needs {smallest} or more in a (micro-)batch; "
+            f"not batch={settings.batch} with micro_batch={settings.micro_batch}"
+        )
     if settings.balance == "happy_twice" and "happiness" not in emotions:
         raise ValueError(f"balance: happy_twice needs the emotion happiness among {emotions}")
 
 
-def _plumbing(settings: Settings) -> tuple[Accelerator, dict[str, Any]]:
+def _plumbing(system: System, settings: Settings) -> tuple[Accelerator, dict[str, Any]]:
     """Accelerate, for devices and processes; and what autocast is told.
 
     Accelerate's own mixed precision would wrap the system's ``forward`` for good, and it would be
     scored and saved so wrapped; here autocast stands around one call in ``fit``.
     """
-    accelerator = Accelerator(cpu=settings.device == "cpu")
+    # a part of the network that rests in some epochs gets no gradient in them
+    rests = DistributedDataParallelKwargs(find_unused_parameters=isinstance(system, FollowsEpochs))
+    accelerator = Accelerator(cpu=settings.device == "cpu", kwargs_handlers=[rests])
     kind = accelerator.device.type
     if settings.device not in ("auto", kind):
         raise ValueError(
@@ -714,7 +879,7 @@ def _identity(
             "seed": seed,
             "is_unscored": is_unscored,
             "follow": list(follow),
-            "examples": [[e.id, e.emotion, len(e.waveform)] for e in examples],
+            "examples": [[e.id, e.emotion, len(e.waveform), *e.affect] for e in examples],
             "num_processes": num_processes,
         }
     )
