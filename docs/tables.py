@@ -35,6 +35,7 @@ from serkit.evaluation import (
     results_table,
     verification_results_table,
 )
+from serkit.evaluation.results import from_one, markdown, spread
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 BLOCK = re.compile(
@@ -55,7 +56,6 @@ def ablation_table(path: Path) -> str:
     for row in read_results(path):
         if row["seed"] != "pooled":
             continue
-        spread = f" ± {float(row['uar_sd']):.3f}" if row["uar_sd"] else ""
         low, high = row["uar_low"], row["uar_high"]
         interval = f"{float(low):.3f} to {float(high):.3f}" if low and high else "no interval"
         difference = ""
@@ -66,7 +66,7 @@ def ablation_table(path: Path) -> str:
                 difference += f" ({ends[0]:+.3f} to {ends[1]:+.3f})"
             difference += f" to {row['against']}"
         lines.append(
-            f"| {row['row']} | {float(row['uar']):.3f}{spread} | {interval} "
+            f"| {row['row']} | {float(row['uar']):.3f}{spread(row, 'uar')} | {interval} "
             f"| {float(row['uar_fold_mean']):.3f} | {float(row['war']):.3f} "
             f"| {float(row['macro_f1']):.3f} | {int(row['parameters']):,} "
             f"| {row['mmac_per_second']} | {row['minutes_per_fold']} | {difference} |"
@@ -243,15 +243,6 @@ def named(path: Path, row: Mapping[str, str]) -> str:
     return name.partition(row["protocol"])[2].lstrip(".") or row["system"]
 
 
-def from_one(num_seeds: Sequence[int]) -> str:
-    """What a heading says of figures from one seed."""
-    if all(num < 2 for num in num_seeds):
-        return " (one seed: no difference in this table is a difference)"
-    if any(num < 2 for num in num_seeds):
-        return " (rows with one seed: no difference to them is a difference)"
-    return ""
-
-
 def of_classifier(row: Mapping[str, str]) -> tuple[str, ...]:
     """Accuracy, macro precision, macro F1."""
     return tuple(number(row.get(name, "")) for name in ("war", "macro_precision", "macro_f1"))
@@ -262,8 +253,7 @@ def shown(row: Mapping[str, str], name: str) -> str:
     if not row.get(name):
         return "-"
     figure = marked(float(row[name]), row.get("absent", "").split() if name == "uar" else ())
-    if row.get(f"{name}_sd"):
-        figure += f" ± {float(row[f'{name}_sd']):.3f}"
+    figure += spread(row, name)
     low, high = row.get(f"{name}_low"), row.get(f"{name}_high")
     return f"{figure} [{float(low):.3f}, {float(high):.3f}]" if low and high else figure
 
@@ -271,12 +261,6 @@ def shown(row: Mapping[str, str], name: str) -> str:
 def number(text: str) -> str:
     """A figure alone."""
     return marked(float(text)) if text else "-"
-
-
-def markdown(head: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
-    """The lines of a table."""
-    top = [f"| {' | '.join(head)} |", "|" + "---|" * len(head)]
-    return top + [f"| {' | '.join(cells)} |" for cells in rows]
 
 
 def each(of_one: Callable[[Path], str]) -> Callable[[Sequence[Path]], str]:

@@ -28,7 +28,17 @@ from serkit.evaluation.interval import Comparison
 from serkit.evaluation.predictions import DECIMALS, PredictionsError, Seed, read_table, write_whole
 from serkit.evaluation.regression import Moments
 from serkit.evaluation.resampling import drawn_comparison, drawn_figure
-from serkit.evaluation.results import read_results
+from serkit.evaluation.results import (
+    Line,
+    from_one,
+    grouped,
+    interval_text,
+    markdown,
+    remarks,
+    rounded,
+    shown,
+    spread,
+)
 from serkit.evaluation.scores import Figure, complete_seeds
 
 AFFECT_DRAWS = 2_000
@@ -604,7 +614,7 @@ def affect_result_rows(
             "commit": commit,
             "date": date,
             "split": split,
-            **{column: _rounded(value) for column, value in figures.items()},
+            **{column: rounded(value) for column, value in figures.items()},
         }
         return {column: row[column] for column in AFFECT_RESULT_COLUMNS} | dict(extra or {})
 
@@ -640,20 +650,8 @@ def affect_results_table(paths: Iterable[str | Path]) -> str:
         >>> print(table.splitlines()[-1][:62])
         | svr | svr_own | 1 | 0.667 | 1 speaker, no interval | 0.667 |
     """
-    tables: dict[tuple[str, str, str], list[tuple[Mapping[str, str], int]]] = {}
-    for path in paths:
-        num_seeds, counting = 0, False
-        for number, row in enumerate(read_results(path)):
-            missing = [column for column in AFFECT_RESULT_COLUMNS if column not in row]
-            if missing:
-                raise ValueError(f"{path}: row {number + 1} has no column {missing[0]!r}")
-            if row["seed"].isdecimal():
-                num_seeds, counting = (num_seeds + 1 if counting else 1), True
-            else:
-                counting = False
-                key = (row["corpus"], row["protocol"], row["split"])
-                tables.setdefault(key, []).append((row, num_seeds))
-    return "\n".join(_markdown(*key, rows) for key, rows in sorted(tables.items()))
+    tables = sorted(grouped(paths, AFFECT_RESULT_COLUMNS).items())
+    return "\n".join(_markdown(*key, lines) for key, lines in tables)
 
 
 def _figure_names(dimensions: Sequence[str]) -> list[str]:
@@ -845,49 +843,23 @@ def _rounded_values(values: Mapping[str, float]) -> dict[str, float]:
     return {name: round(float(values[name]), DECIMALS) + 0.0 for name in order}
 
 
-def _markdown(
-    corpus: str, protocol: str, split: str, rows: Sequence[tuple[Mapping[str, str], int]]
-) -> str:
-    from_one = [num_seeds < 2 for _, num_seeds in rows]
+def _markdown(corpus: str, protocol: str, split: str, lines: Sequence[Line]) -> str:
     title = f"### {corpus}, {protocol}" + f", split {split}" * bool(split)
-    if all(from_one):
-        title += " (one seed: no difference in this table is a difference)"
-    elif any(from_one):
-        title += " (rows with one seed: no difference to them is a difference)"
-    lines = [title, "", _line(TABLE_COLUMNS), "|" + "---|" * len(TABLE_COLUMNS)]
-    for row, num_seeds in rows:
-        spread = f" ± {float(row['ccc_sd']):.3f}" if row["ccc_sd"] else ""
-        num_speakers = int(row["num_speakers"])
-        interval = (
-            f"[{float(row['ccc_low']):.3f}, {float(row['ccc_high']):.3f}]"
-            if row["ccc_low"]
-            else f"{num_speakers} speaker{'s' * (num_speakers != 1)}, no interval"
-        )
-        remarks = [f"{n}: {v}" for n, v in row.items() if n not in AFFECT_RESULT_COLUMNS and v]
-        cells = (
+    title += from_one([num_seeds for _, num_seeds in lines])
+    table = [
+        (
             row["system"],
             row["recipe"],
             str(num_seeds) if row["seed"] == "pooled" else row["seed"],
-            _shown(row[MEAN_CCC]) + spread,
-            interval,
-            *(_shown(row[f"ccc_{dimension}"]) for dimension in AFFECT),
-            *(_shown(row[f"rmse_{dimension}"]) for dimension in AFFECT),
+            shown(row[MEAN_CCC]) + spread(row, "ccc"),
+            interval_text(row, "ccc"),
+            *(shown(row[f"ccc_{dimension}"]) for dimension in AFFECT),
+            *(shown(row[f"rmse_{dimension}"]) for dimension in AFFECT),
             row["num_utterances"],
             row["num_speakers"],
             f"{int(row['parameters']):,}" if row["parameters"] else "",
-            "; ".join(remarks),
+            remarks(row, AFFECT_RESULT_COLUMNS),
         )
-        lines.append(_line(cells))
-    return "\n".join([*lines, ""])
-
-
-def _line(cells: Iterable[str]) -> str:
-    return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
-
-
-def _shown(figure: str) -> str:
-    return marked(float(figure) if figure else math.nan)
-
-
-def _rounded(value: float | None) -> str | float:
-    return "" if value is None or math.isnan(value) else round(value, 4)
+        for row, num_seeds in lines
+    ]
+    return "\n".join([title, "", *markdown(TABLE_COLUMNS, table), ""])

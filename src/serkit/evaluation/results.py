@@ -56,7 +56,7 @@ TABLE_COLUMNS = (
     "remarks",
 )
 
-_Line = tuple[Mapping[str, str], int]
+Line = tuple[Mapping[str, str], int]
 """A row that is shown, and the number of seeds behind it."""
 
 
@@ -158,7 +158,7 @@ def result_rows(
             "date": date,
             "absent": " ".join(scores.absent),
             "split": split,
-            **{column: _rounded(value) for column, value in figures.items()},
+            **{column: rounded(value) for column, value in figures.items()},
         }
         return {column: row[column] for column in RESULT_COLUMNS} | dict(extra or {})
 
@@ -243,27 +243,17 @@ def results_table(paths: Iterable[str | Path]) -> str:
         >>> print(table.splitlines()[-1][:62])
         | crnn | own | 1 | 1.000 | 1 speaker, no interval | 1.000 | 1.
     """
-    tables: dict[tuple[str, str], dict[str, list[_Line]]] = {}
-    for path in paths:
-        num_seeds, counting = 0, False
-        for number, row in enumerate(read_results(path)):
-            missing = [column for column in RESULT_COLUMNS[:16] if column not in row]
-            if missing:
-                raise ValueError(f"{path}: row {number + 1} has no column {missing[0]!r}")
-            if row["seed"].isdecimal():
-                num_seeds, counting = (num_seeds + 1 if counting else 1), True
-            else:
-                counting = False
-                by_split = tables.setdefault((row["corpus"], row["protocol"]), {})
-                by_split.setdefault(row.get("split", ""), []).append((row, num_seeds))
+    tables: dict[tuple[str, str], dict[str, list[Line]]] = {}
+    for (corpus, protocol, split), lines in grouped(paths, RESULT_COLUMNS[:16]).items():
+        tables.setdefault((corpus, protocol), {})[split] = lines
     return "\n".join(
-        _markdown(corpus, protocol, rows, note)
+        _markdown(corpus, protocol, lines, note)
         for (corpus, protocol), by_split in sorted(tables.items())
-        for rows, note in _apart(by_split)
+        for lines, note in _apart(by_split)
     )
 
 
-def _apart(by_split: Mapping[str, list[_Line]]) -> list[tuple[list[_Line], str]]:
+def _apart(by_split: Mapping[str, list[Line]]) -> list[tuple[list[Line], str]]:
     """The rows of each table of one protocol, and what it says about their split."""
     known = sorted(split for split in by_split if split)
     if len(known) > 1:
@@ -280,59 +270,166 @@ def _apart(by_split: Mapping[str, list[_Line]]) -> list[tuple[list[_Line], str]]
     return [([line for lines in by_split.values() for line in lines], note)]
 
 
-def _markdown(corpus: str, protocol: str, rows: Sequence[_Line], note: str) -> str:
-    absent = sorted({name for row, _ in rows for name in row.get("absent", "").split()})
-    from_one = [num_seeds < 2 for _, num_seeds in rows]
-    title = f"### {corpus}, {protocol}"
-    if all(from_one):
-        title += " (one seed: no difference in this table is a difference)"
-    elif any(from_one):
-        title += " (rows with one seed: no difference to them is a difference)"
+def _markdown(corpus: str, protocol: str, lines: Sequence[Line], note: str) -> str:
+    absent = sorted({name for row, _ in lines for name in row.get("absent", "").split()})
     # only results from before there was a weighted F1 have none in any row
-    weighted = any(row.get("weighted_f1") for row, _ in rows)
-    precise = all(row.get("macro_precision") for row, _ in rows)
-    shown = {WEIGHTED: weighted, PRECISION: precise}
-    columns = [column for column in TABLE_COLUMNS if shown.get(column, True)]
-    lines = [title, "", _line(columns), "|" + "---|" * len(columns)]
-    for row, num_seeds in rows:
-        spread = f" ± {float(row['uar_sd']):.3f}" if row.get("uar_sd") else ""
-        num_speakers = int(row["num_speakers"])
-        interval = (
-            f"[{float(row['uar_low']):.3f}, {float(row['uar_high']):.3f}]"
-            if row["uar_low"]
-            else f"{num_speakers} speaker{'s' * (num_speakers != 1)}, no interval"
-        )
-        remarks = [f"{n}: {v}" for n, v in row.items() if n not in RESULT_COLUMNS and v]
+    weighted = any(row.get("weighted_f1") for row, _ in lines)
+    precise = all(row.get("macro_precision") for row, _ in lines)
+    has = {WEIGHTED: weighted, PRECISION: precise}
+    columns = [column for column in TABLE_COLUMNS if has.get(column, True)]
+    table: list[list[str]] = []
+    for row, num_seeds in lines:
         cells = {
             "system": row["system"],
             "recipe": row["recipe"],
             "seeds": str(num_seeds) if row["seed"] == "pooled" else row["seed"],
-            "UAR": _shown(row["uar"], row.get("absent", "")) + spread,
-            "95 % over speakers": interval,
-            "WAR": _shown(row["war"]),
-            "macro F1": _shown(row["macro_f1"]),
-            WEIGHTED: _shown(row.get("weighted_f1", "")),
-            PRECISION: _shown(row.get("macro_precision", "")),
+            "UAR": shown(row["uar"], row.get("absent", "")) + spread(row, "uar"),
+            "95 % over speakers": interval_text(row, "uar"),
+            "WAR": shown(row["war"]),
+            "macro F1": shown(row["macro_f1"]),
+            WEIGHTED: shown(row.get("weighted_f1", "")),
+            PRECISION: shown(row.get("macro_precision", "")),
             "utterances": row["num_utterances"],
             "speakers": row["num_speakers"],
             "parameters": f"{int(row['parameters']):,}" if row["parameters"] else "",
-            "remarks": "; ".join(remarks),
+            "remarks": remarks(row, RESULT_COLUMNS),
         }
-        lines.append(_line(cells[column] for column in columns))
-    if note:
-        lines += ["", note]
+        table.append([cells[column] for column in columns])
+    title = f"### {corpus}, {protocol}" + from_one([num_seeds for _, num_seeds in lines])
+    below = ["", note] if note else []
     if absent:
-        lines += ["", f"{DAGGER} averaged without {', '.join(absent)}: no test utterance has it."]
-    return "\n".join([*lines, ""])
+        below += ["", f"{DAGGER} averaged without {', '.join(absent)}: no test utterance has it."]
+    return "\n".join([title, "", *markdown(columns, table), *below, ""])
 
 
-def _line(cells: Iterable[str]) -> str:
-    return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
+# ------------------------------------------------- of tables of emotions, affect and verification
 
 
-def _shown(figure: str, absent: str = "") -> str:
+def grouped(
+    paths: Iterable[str | Path], columns: Sequence[str]
+) -> dict[tuple[str, str, str], list[Line]]:
+    """The rows that tables show, those not of a single seed, by corpus, protocol and split.
+
+    Args:
+        paths: Files as ``write_results`` writes them: the rows of the seeds, then ``pooled``.
+        columns: Those that every row must have.
+
+    Raises:
+        FileNotFoundError: One of the files does not exist.
+        ValueError: One of them has no rows, or lacks a column.
+
+    Example:
+        >>> import tempfile
+        >>> row = {"corpus": "own", "protocol": "loso", "split": "1f"}
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     path = write_results(
+        ...         Path(folder) / "a.csv", [{**row, "seed": seed} for seed in (0, 1, "pooled")])
+        ...     tables = grouped([path], ["corpus", "seed"])
+        >>> [(key, row["seed"], num) for key, [(row, num)] in tables.items()]
+        [(('own', 'loso', '1f'), 'pooled', 2)]
+    """
+    tables: dict[tuple[str, str, str], list[Line]] = {}
+    for path in paths:
+        num_seeds, counting = 0, False
+        for number, row in enumerate(read_results(path)):
+            missing = [column for column in columns if column not in row]
+            if missing:
+                raise ValueError(f"{path}: row {number + 1} has no column {missing[0]!r}")
+            if row["seed"].isdecimal():
+                num_seeds, counting = (num_seeds + 1 if counting else 1), True
+            else:
+                counting = False
+                key = (row["corpus"], row["protocol"], row.get("split", ""))
+                tables.setdefault(key, []).append((row, num_seeds))
+    return tables
+
+
+def from_one(num_seeds: Sequence[int]) -> str:
+    """What the heading of a table says when figures in it are from one seed.
+
+    Args:
+        num_seeds: Of each row of the table.
+
+    Example:
+        >>> from_one([1, 1])
+        ' (one seed: no difference in this table is a difference)'
+        >>> from_one([1, 3]), from_one([3, 3])
+        (' (rows with one seed: no difference to them is a difference)', '')
+    """
+    if all(num < 2 for num in num_seeds):
+        return " (one seed: no difference in this table is a difference)"
+    if any(num < 2 for num in num_seeds):
+        return " (rows with one seed: no difference to them is a difference)"
+    return ""
+
+
+def shown(figure: str, absent: str = "") -> str:
+    """A figure of a row of results, with a dagger when an emotion was absent.
+
+    Example:
+        >>> shown("0.8125"), shown("0.8125", "disgust"), shown("")
+        ('0.812', '0.812†', 'n/a')
+    """
     return marked(float(figure) if figure else math.nan, absent.split())
 
 
-def _rounded(value: float | None) -> str | float:
+def spread(row: Mapping[str, str], figure: str) -> str:
+    """The deviation over seeds, to stand behind a figure; nothing where there is none.
+
+    Example:
+        >>> spread({"uar_sd": "0.0123"}, "uar"), spread({"uar_sd": ""}, "uar")
+        (' ± 0.012', '')
+    """
+    deviation = row.get(f"{figure}_sd")
+    return f" ± {float(deviation):.3f}" if deviation else ""
+
+
+def interval_text(row: Mapping[str, str], figure: str) -> str:
+    """The interval of a figure, or how few speakers there were.
+
+    Example:
+        >>> interval_text({"uar_low": "0.5", "uar_high": "0.625", "num_speakers": "9"}, "uar")
+        '[0.500, 0.625]'
+        >>> interval_text({"uar_low": "", "uar_high": "", "num_speakers": "1"}, "uar")
+        '1 speaker, no interval'
+    """
+    low, high = row[f"{figure}_low"], row[f"{figure}_high"]
+    if low:
+        return f"[{float(low):.3f}, {float(high):.3f}]"
+    num_speakers = int(row["num_speakers"])
+    return f"{num_speakers} speaker{'s' * (num_speakers != 1)}, no interval"
+
+
+def remarks(row: Mapping[str, str], columns: Iterable[str]) -> str:
+    """What a row says beside the columns of every row.
+
+    Example:
+        >>> remarks({"uar": "0.5", "refit": "yes", "note": ""}, ["uar"])
+        'refit: yes'
+    """
+    own = set(columns)
+    return "; ".join(f"{name}: {cell}" for name, cell in row.items() if name not in own and cell)
+
+
+def markdown(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
+    """The lines of a table.
+
+    Example:
+        >>> markdown(["a", "b"], [["1", "2"]])
+        ['| a | b |', '|---|---|', '| 1 | 2 |']
+    """
+    lines = [
+        "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
+        for cells in (columns, *rows)
+    ]
+    return [lines[0], "|" + "---|" * len(columns), *lines[1:]]
+
+
+def rounded(value: float | None) -> str | float:
+    """A figure as a row of results holds it: to four digits, empty where it is not defined.
+
+    Example:
+        >>> rounded(0.123456), rounded(math.nan), rounded(None)
+        (0.1235, '', '')
+    """
     return "" if value is None or math.isnan(value) else round(value, 4)

@@ -11,10 +11,19 @@ from typing import Literal
 
 import numpy as np
 
-from serkit.evaluation.classification import marked
 from serkit.evaluation.interval import DRAWS
 from serkit.evaluation.predictions import PredictionsError, Seed
-from serkit.evaluation.results import read_results
+from serkit.evaluation.results import (
+    Line,
+    from_one,
+    grouped,
+    interval_text,
+    markdown,
+    remarks,
+    rounded,
+    shown,
+    spread,
+)
 from serkit.evaluation.scores import whole_seeds
 from serkit.evaluation.verification import ScoredTrial, VerificationScores, eer, score_trials
 
@@ -194,11 +203,11 @@ def verification_rows(
             "commit": commit,
             "date": date,
             "split": split,
-            **{column: _rounded(value) for column, value in figures.items()},
+            **{column: rounded(value) for column, value in figures.items()},
         }
         return (
             {column: row[column] for column in VERIFICATION_COLUMNS}
-            | {column: _rounded(value) for column, value in by_emotion.items()}
+            | {column: rounded(value) for column, value in by_emotion.items()}
             | dict(extra or {})
         )
 
@@ -271,20 +280,8 @@ def verification_results_table(paths: Iterable[str | Path]) -> str:
         >>> print(table.splitlines()[-1][:64])
         | crnn | own | enrolled | 1 | 0.000 | 1 speaker, no interval | 0
     """
-    tables: dict[tuple[str, str, str], list[tuple[Mapping[str, str], int]]] = {}
-    for path in paths:
-        num_seeds, counting = 0, False
-        for number, row in enumerate(read_results(path)):
-            missing = [column for column in VERIFICATION_COLUMNS if column not in row]
-            if missing:
-                raise ValueError(f"{path}: row {number + 1} has no column {missing[0]!r}")
-            if row["seed"].isdecimal():
-                num_seeds, counting = (num_seeds + 1 if counting else 1), True
-            else:
-                counting = False
-                key = (row["corpus"], row["protocol"], row["split"])
-                tables.setdefault(key, []).append((row, num_seeds))
-    return "\n".join(_markdown(*key, rows) for key, rows in sorted(tables.items()))
+    tables = sorted(grouped(paths, VERIFICATION_COLUMNS).items())
+    return "\n".join(_markdown(*key, lines) for key, lines in tables)
 
 
 def _alike(rows: Iterable[ScoredTrial]) -> dict[str, str]:
@@ -317,55 +314,31 @@ def _balanced_eer(rows: Sequence[ScoredTrial], emotion: Mapping[str, str]) -> fl
     return eer([row.score for row in rows], targets, weights=weights).value
 
 
-def _markdown(
-    corpus: str, protocol: str, split: str, rows: Sequence[tuple[Mapping[str, str], int]]
-) -> str:
-    from_one = [num_seeds < 2 for _, num_seeds in rows]
+def _markdown(corpus: str, protocol: str, split: str, lines: Sequence[Line]) -> str:
     title = f"### {corpus}, {protocol}" + f", split {split}" * bool(split) + ": verification"
-    if all(from_one):
-        title += " (one seed: no difference in this table is a difference)"
-    elif any(from_one):
-        title += " (rows with one seed: no difference to them is a difference)"
-    lines = [title, "", _line(TABLE_COLUMNS), "|" + "---|" * len(TABLE_COLUMNS)]
-    for row, num_seeds in rows:
-        spread = f" ± {float(row['eer_sd']):.3f}" if row["eer_sd"] else ""
-        num_speakers = int(row["num_speakers"])
-        interval = (
-            f"[{float(row['eer_low']):.3f}, {float(row['eer_high']):.3f}]"
-            if row["eer_low"]
-            else f"{num_speakers} speaker{'s' * (num_speakers != 1)}, no interval"
-        )
-        remarks = [
-            f"{name}: {value}"
-            for name, value in row.items()
-            if name not in VERIFICATION_COLUMNS and not name.startswith("eer_") and value
-        ]
-        cells = (
+    title += from_one([num_seeds for _, num_seeds in lines])
+    table = [
+        (
             row["system"],
             row["recipe"],
             row["trials"],
             str(num_seeds),
-            _shown(row["eer"]) + spread,
-            interval,
+            _shown(row["eer"]) + spread(row, "eer"),
+            interval_text(row, "eer"),
             _shown(row["min_dcf_0.05"]),
             _shown(row["min_dcf_0.5"]),
             _shown(row["eer_same_speaker"]),
             _shown(row["eer_different_speaker"]),
             f"{int(row['num_trials']):,}",
             row["num_speakers"],
-            "; ".join(remarks),
+            remarks(
+                row, [*VERIFICATION_COLUMNS, *(name for name in row if name.startswith("eer_"))]
+            ),
         )
-        lines.append(_line(cells))
-    return "\n".join([*lines, ""])
-
-
-def _line(cells: Iterable[str]) -> str:
-    return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
+        for row, num_seeds in lines
+    ]
+    return "\n".join([title, "", *markdown(TABLE_COLUMNS, table), ""])
 
 
 def _shown(figure: str) -> str:
-    return marked(float(figure)) if figure else "-"
-
-
-def _rounded(value: float | None) -> str | float:
-    return "" if value is None or math.isnan(value) else round(value, 4)
+    return shown(figure) if figure else "-"
