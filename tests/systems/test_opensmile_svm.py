@@ -148,8 +148,8 @@ def test_before_it_is_prepared_all_emotions_are_equally_probable():
 
 def given(monkeypatch, rows: np.ndarray) -> list[np.ndarray]:
     """Let the functionals of a waveform [i] be row i; returns those waveforms."""
-    monkeypatch.setitem(module.NUM_FUNCTIONALS, "eGeMAPSv02", rows.shape[1])
-    monkeypatch.setattr(module, "functionals", lambda waveform, rate, name: rows[int(waveform[0])])
+    monkeypatch.setitem(room.NUM_FUNCTIONALS, "eGeMAPSv02", rows.shape[1])
+    monkeypatch.setattr(room, "functionals", lambda waveform, rate, name: rows[int(waveform[0])])
     return [np.array([i], dtype=np.float32) for i in range(len(rows))]
 
 

@@ -10,7 +10,6 @@ from torch import nn
 
 from serkit.corpus import MissingExtraError
 from serkit.features import functionals as room
-from serkit.systems import opensmile_lda as module
 from serkit.systems.opensmile_lda import Config, OpenSmileLDA, discriminants, principal_components
 
 RATE = 16000
@@ -47,8 +46,8 @@ def padded(waveforms: list[np.ndarray], *, extra: int = 0, fill: float = 0.0):
 
 def hearing(monkeypatch, rows: np.ndarray) -> list[np.ndarray]:
     """Let the functionals of a waveform [i] be row i; returns those waveforms."""
-    monkeypatch.setitem(module.NUM_FUNCTIONALS, "eGeMAPSv02", rows.shape[1])
-    monkeypatch.setattr(module, "functionals", lambda waveform, rate, name: rows[int(waveform[0])])
+    monkeypatch.setitem(room.NUM_FUNCTIONALS, "eGeMAPSv02", rows.shape[1])
+    monkeypatch.setattr(room, "functionals", lambda waveform, rate, name: rows[int(waveform[0])])
     return [np.array([i], dtype=np.float32) for i in range(len(rows))]
 
 

@@ -7,10 +7,12 @@ non-commercial use only; serkit itself runs without it. Everything here is for b
 import hashlib
 import math
 from collections import OrderedDict
+from collections.abc import Iterable
 from functools import cache
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
+import torch
 from jaxtyping import Bool, Float, Float32
 from torch import Tensor
 
@@ -20,6 +22,8 @@ if TYPE_CHECKING:
     from opensmile import Smile
 
 # Shapes: B utterances, N samples, D functionals.
+
+Waveform = Float[np.ndarray, " _"]  # not N: the waveforms of several utterances differ in length
 
 FeatureSet = Literal["eGeMAPSv02", "ComParE_2016"]
 
@@ -128,6 +132,36 @@ def functionals(
         value = _extract(heard, sample_rate, feature_set)
         MEMORY_OF_FUNCTIONALS.keep(key, value)
     return value
+
+
+def functionals_of(
+    waveforms: Iterable[Waveform], sample_rate: int, feature_set: FeatureSet
+) -> Float[Tensor, "B D"]:
+    """Functionals of several utterances; see ``functionals``.
+
+    Example:
+        >>> functionals_of([], 16000, "eGeMAPSv02").shape
+        torch.Size([0, 88])
+    """
+    rows = [functionals(waveform, sample_rate, feature_set) for waveform in waveforms]
+    if not rows:
+        return torch.zeros(0, NUM_FUNCTIONALS[feature_set])
+    return torch.from_numpy(np.stack(rows))
+
+
+def definition(sample_rate: int, feature_set: FeatureSet) -> dict[str, Any]:
+    """What a reader needs to compute the same functionals elsewhere; stored with the weights.
+
+    Example:
+        >>> definition(16000, "eGeMAPSv02")["feature_level"]
+        'functionals'
+    """
+    return {
+        "kind": "opensmile",
+        "feature_set": feature_set,
+        "feature_level": "functionals",
+        "sample_rate": sample_rate,
+    }
 
 
 def _extract(

@@ -26,15 +26,15 @@ from torch import Tensor, nn
 from serkit.features.functionals import (
     NUM_FUNCTIONALS,
     FeatureSet,
-    functionals,
+    Waveform,
+    definition,
+    functionals_of,
     spread,
     standardised,
 )
 
 # Shapes: B utterances, N samples of the longest, D functionals, P principal components,
 # C emotions, E = C - 1 discriminants.
-
-Waveform = Float[np.ndarray, " _"]  # not N: the waveforms of a sequence differ in length
 
 SAMPLE_RATE = 16000  # Hz
 
@@ -121,12 +121,7 @@ class OpenSmileLDA(nn.Module):
 
     def front_end(self) -> dict[str, Any]:
         """The definition of the functionals."""
-        return {
-            "kind": "opensmile",
-            "feature_set": self.config.feature_set,
-            "feature_level": "functionals",
-            "sample_rate": SAMPLE_RATE,
-        }
+        return definition(SAMPLE_RATE, self.config.feature_set)
 
     def forward(
         self, waveform: Float[Tensor, "B N"], num_samples: Int[Tensor, " B"]
@@ -165,7 +160,7 @@ class OpenSmileLDA(nn.Module):
             ValueError: fewer than two different emotions, no more utterances than emotions, not
                 one emotion per waveform, or no emotion whose utterances differ.
         """
-        heard = self._functionals(waveforms)
+        heard = functionals_of(waveforms, SAMPLE_RATE, self.config.feature_set)
         if len(heard) != len(emotions):
             raise ValueError(f"prepare: {len(heard)} waveforms but {len(emotions)} emotions")
         present, group = np.unique(np.asarray(emotions, dtype=np.int64), return_inverse=True)
@@ -239,15 +234,8 @@ class OpenSmileLDA(nn.Module):
         """
         learnt = (self.mean, self.scale, self.projection, self.offset)
         mean, scale, projection, offset = (buffer.cpu().double() for buffer in learnt)
-        heard = self._functionals(waveforms).double()
+        heard = functionals_of(waveforms, SAMPLE_RATE, self.config.feature_set).double()
         return standardised(heard, mean, scale) @ projection.T + offset
-
-    def _functionals(self, waveforms: Iterable[Waveform]) -> Float[Tensor, "B D"]:
-        """Functionals as openSMILE gives them."""
-        rows = [
-            functionals(waveform, SAMPLE_RATE, self.config.feature_set) for waveform in waveforms
-        ]
-        return torch.from_numpy(np.stack(rows)) if rows else torch.zeros(0, len(self.mean))
 
 
 def principal_components(

@@ -26,14 +26,14 @@ from torch import Tensor, nn
 from serkit.features.functionals import (
     NUM_FUNCTIONALS,
     FeatureSet,
-    functionals,
+    Waveform,
+    definition,
+    functionals_of,
     spread,
     standardised,
 )
 
 # Shapes: B utterances, N samples of the longest, D functionals, C emotions.
-
-Waveform = Float[np.ndarray, " _"]  # not N: the waveforms of a sequence differ in length
 
 SAMPLE_RATE = 16000  # Hz
 
@@ -110,12 +110,7 @@ class OpenSmileSVM(nn.Module):
 
     def front_end(self) -> dict[str, Any]:
         """The definition of the functionals."""
-        return {
-            "kind": "opensmile",
-            "feature_set": self.config.feature_set,
-            "feature_level": "functionals",
-            "sample_rate": SAMPLE_RATE,
-        }
+        return definition(SAMPLE_RATE, self.config.feature_set)
 
     def forward(
         self, waveform: Float[Tensor, "B N"], num_samples: Int[Tensor, " B"]
@@ -154,7 +149,7 @@ class OpenSmileSVM(nn.Module):
         """
         from sklearn.svm import LinearSVC  # half a second; only training pays for it
 
-        heard = self._functionals(waveforms)
+        heard = functionals_of(waveforms, SAMPLE_RATE, self.config.feature_set)
         if len(heard) != len(emotions):
             raise ValueError(f"prepare: {len(heard)} waveforms but {len(emotions)} emotions")
         present = sorted(set(emotions))
@@ -207,12 +202,5 @@ class OpenSmileSVM(nn.Module):
 
     def _decide(self, waveforms: Iterable[Waveform]) -> Float[Tensor, "B C"]:
         """Decision values of whole utterances."""
-        heard = self._functionals(waveforms).to(self.mean)
+        heard = functionals_of(waveforms, SAMPLE_RATE, self.config.feature_set).to(self.mean)
         return standardised(heard, self.mean, self.scale) @ self.coef.T + self.intercept
-
-    def _functionals(self, waveforms: Iterable[Waveform]) -> Float[Tensor, "B D"]:
-        """Functionals as openSMILE gives them."""
-        rows = [
-            functionals(waveform, SAMPLE_RATE, self.config.feature_set) for waveform in waveforms
-        ]
-        return torch.from_numpy(np.stack(rows)) if rows else torch.zeros(0, len(self.mean))

@@ -27,14 +27,14 @@ from serkit.corpus import AFFECT
 from serkit.features.functionals import (
     NUM_FUNCTIONALS,
     FeatureSet,
-    functionals,
+    Waveform,
+    definition,
+    functionals_of,
     spread,
     standardised,
 )
 
 # Shapes: B utterances, N samples of the longest, D functionals, A dimensions of affect.
-
-Waveform = Float[np.ndarray, " _"]  # not N: the waveforms of a sequence differ in length
 
 SAMPLE_RATE = 16000  # Hz
 
@@ -116,12 +116,7 @@ class OpenSmileSVR(nn.Module):
 
     def front_end(self) -> dict[str, Any]:
         """The definition of the functionals."""
-        return {
-            "kind": "opensmile",
-            "feature_set": self.config.feature_set,
-            "feature_level": "functionals",
-            "sample_rate": SAMPLE_RATE,
-        }
+        return definition(SAMPLE_RATE, self.config.feature_set)
 
     def forward(
         self, waveform: Float[Tensor, "B N"], num_samples: Int[Tensor, " B"]
@@ -158,7 +153,7 @@ class OpenSmileSVR(nn.Module):
             ValueError: not one row of values per waveform, ratings that never vary, or C to be
                 chosen with fewer than two known speakers.
         """
-        heard = self._functionals(waveforms)
+        heard = functionals_of(waveforms, SAMPLE_RATE, self.config.feature_set)
         ratings = np.asarray(targets, dtype=np.float64)
         if ratings.shape != (len(heard), len(self.config.affect)):
             raise ValueError(
@@ -197,7 +192,7 @@ class OpenSmileSVR(nn.Module):
     @torch.no_grad()
     def affect(self, waveforms: Sequence[Waveform]) -> Float[Tensor, "B A"]:
         """Values of whole utterances, not clamped to [0, 1]."""
-        heard = self._functionals(waveforms).to(self.mean)
+        heard = functionals_of(waveforms, SAMPLE_RATE, self.config.feature_set).to(self.mean)
         return standardised(heard, self.mean, self.scale) @ self.coef.T + self.intercept
 
     def _machine(
@@ -232,13 +227,6 @@ class OpenSmileSVR(nn.Module):
             return float(2 * both[0, 1] / (both[0, 0] + both[1, 1] + apart**2))
 
         return max(COMPLEXITIES, key=concordance)
-
-    def _functionals(self, waveforms: Iterable[Waveform]) -> Float[Tensor, "B D"]:
-        """Functionals as openSMILE gives them."""
-        rows = [
-            functionals(waveform, SAMPLE_RATE, self.config.feature_set) for waveform in waveforms
-        ]
-        return torch.from_numpy(np.stack(rows)) if rows else torch.zeros(0, len(self.mean))
 
 
 def _held_out(
