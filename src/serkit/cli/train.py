@@ -84,6 +84,12 @@ def train(
         bool,
         typer.Option("--frozen", help="Leave the pre-trained network as it is."),
     ] = False,
+    clean: Annotated[
+        bool,
+        typer.Option(
+            "--clean", help="Neither train on nor choose by what people hear no one emotion in."
+        ),
+    ] = False,
     allow_leak: AllowLeakOption = None,
     scale: ScaleOption = None,
     speaker_pattern: SpeakerOption = None,
@@ -126,7 +132,8 @@ def train(
         out=out
         or Path("runs")
         / _run_name(
-            system, read.name, chosen.name, [condition_name(one) for one in heard], pretrained
+            *(system, read.name, chosen.name),
+            *([condition_name(one) for one in heard], pretrained, clean),
         ),
         system_settings=resolved.system_settings,
         settings=resolved.settings,
@@ -140,6 +147,7 @@ def train(
         test_quality=heard[1],
         pretrained=pretrained,
         frozen=frozen,
+        clean=clean,
     )
     with console_watch().shown() as watch:
         watch.say(
@@ -155,10 +163,17 @@ def train(
 
 
 def _run_name(
-    system: str, corpus: str, protocol: str, heard: list[str], pretrained: Path | None
+    system: str,
+    corpus: str,
+    protocol: str,
+    heard: list[str],
+    pretrained: Path | None,
+    clean: bool,
 ) -> str:
     """``crnn.emodb-loso``; generic protocols are named after the corpus as well."""
     name = f"{system}.{protocol if protocol.startswith(corpus) else f'{corpus}-{protocol}'}"
     if heard != ["hq", "hq"]:
         name += f".{'-'.join(heard)}"
-    return name if pretrained is None else f"{name}.pretrained"
+    if pretrained is not None:
+        name += ".pretrained"
+    return f"{name}.clean" if clean else name

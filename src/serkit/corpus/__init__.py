@@ -24,6 +24,7 @@ from serkit.corpus import (
 from serkit.corpus.audformat import read_audformat
 from serkit.corpus.audit import LEAKS, Audit, LeakError, Verdict, audit, check, judge, shared
 from serkit.corpus.consensus import (
+    agreed,
     majority,
     mean_affect,
     rater_weights,
@@ -165,6 +166,7 @@ __all__ = [
     "UnknownRaterError",
     "Utterance",
     "Verdict",
+    "agreed",
     "audit",
     "canonical",
     "check",

@@ -43,6 +43,24 @@ def majority(ratings: Iterable[Rating]) -> str | None:
     return top[0] if len(top) == 1 else None
 
 
+def agreed(utterance: Utterance) -> bool:
+    """Whether people hear one emotion in an utterance more often than any other.
+
+    By the annotators where their votes are known, else by whether their consensus names an
+    emotion. An utterance that nobody but the actor has labelled is not in dispute.
+
+    Example:
+        >>> from pathlib import Path
+        >>> heard = Rating(rater="a", emotion={"fear": 1}), Rating(rater="b", emotion={"anger": 1})
+        >>> agreed(Utterance(id="x", path=Path("x.wav"), ratings=heard))
+        False
+    """
+    people = [r for r in utterance.ratings if r.rater not in NO_PERSON and r.emotion]
+    if people:
+        return majority(people) is not None
+    return all(rating.emotion for rating in utterance.ratings if rating.rater == "consensus")
+
+
 def soft_labels(ratings: Iterable[Rating]) -> dict[str, float]:
     """Emotion to the share of raters who heard it: a probability, in the canonical order.
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from serkit.corpus import Rating, Utterance
 from serkit.evaluation import write_results
 from serkit.experiment.task import task_of
 from serkit.systems import SYSTEMS
@@ -92,6 +93,33 @@ def fold_folder(out: Path, seed: int, fold: str) -> Path:
     return out / f"seed{seed}" / f"fold-{plain}"
 
 
+TOLD = ("start", "end", "speaker", "sex", "age", "language")
+"""Fields of an utterance that a fold keeps as they are."""
+
+
+def facts_about(utterance: Utterance) -> dict[str, Any]:
+    """What a fold keeps of an utterance, for the report; as JSON holds it."""
+    told = {name: getattr(utterance, name) for name in TOLD}
+    return {"path": str(utterance.path.resolve()), "emotion": utterance.emotion(), **told}
+
+
+def utterance_from(id: str, facts: Mapping[str, Any]) -> Utterance:
+    """The utterance as far as ``facts_about`` told of it; older folders tell less.
+
+    Example:
+        >>> utterance = utterance_from("own/a", {"path": "a.wav", "emotion": "fear", "age": 31.0})
+        >>> utterance.emotion(), utterance.age, utterance.speaker
+        ('fear', 31.0, None)
+    """
+    emotion = facts.get("emotion")
+    return Utterance(
+        id=id,
+        path=Path(facts["path"]),
+        ratings=(Rating(rater="label", emotion={emotion: 1.0}),) if emotion else (),
+        **{name: facts[name] for name in TOLD if name in facts},
+    )
+
+
 def is_finished(folder: Path) -> bool:
     """Whether a fold's predictions are on disk."""
     return (folder / PREDICTIONS).is_file() and (folder / FOLD).is_file()
@@ -134,6 +162,7 @@ ADDED: Mapping[str, Any] = {
     "test_quality": "hq",
     "pretrained": "",
     "frozen": False,
+    "clean": False,
 }
 """What an experiment was, before one could ask for something else."""
 
@@ -284,5 +313,7 @@ def _conditions(described: Mapping[str, Any]) -> dict[str, str]:
     named = {name: str(identity.get(name, ADDED[name])) for name in CONDITIONS}
     if identity.get("frozen"):
         named["pretrained"] += " (frozen)"
+    if identity.get("clean"):
+        named["clean"] = "yes"
     plain = {name: str(ADDED[name]) for name in CONDITIONS}
     return {} if named == plain else named

@@ -35,8 +35,9 @@ import torch
 from safetensors.torch import save_file
 
 from serkit import audio
-from serkit.corpus import Corpus, Fold, Protocol, Utterance, check
+from serkit.corpus import Corpus, Fold, Protocol, Utterance, agreed, check
 from serkit.corpus.audit import equal_audio
+from serkit.corpus.scheme import in_order
 from serkit.evaluation.page import protocol_card
 from serkit.evaluation.verification_card import verification_card
 from serkit.experiment import verification
@@ -53,6 +54,7 @@ from serkit.experiment.folder import (
     Finished,
     FoldRecord,
     difference,
+    facts_about,
     fold_folder,
     gather,
     is_finished,
@@ -137,6 +139,8 @@ class Experiment:
     """Folder of a trained model that each fold begins from, with ``adopt``."""
     frozen: bool = False
     """Leave what was pre-trained as it is; only what needs no gradient is learnt."""
+    clean: bool = False
+    """Neither train on nor choose by utterances that people hear no one emotion in."""
 
     @property
     def task(self) -> Task:
@@ -178,7 +182,17 @@ class Experiment:
                     f"{self.protocol.name} has no fold {name!r}; "
                     f"its folds are {', '.join(by_name)}."
                 )
-        return tuple(by_name[name] for name in dict.fromkeys(self.folds or by_name))
+        chosen = tuple(by_name[name] for name in dict.fromkeys(self.folds or by_name))
+        if not self.clean:
+            return chosen
+        return tuple(
+            replace(
+                fold,
+                train=tuple(filter(agreed, fold.train)),
+                development=tuple(filter(agreed, fold.development)),
+            )
+            for fold in chosen
+        )
 
     def run(
         self, *, watch: Watch | None = None, after_fold: Callable[[], None] | None = None
@@ -259,7 +273,11 @@ class Experiment:
             LeakError: The protocol does not keep what it claims.
         """
         names = self.task.names(self.protocol)
-        config = configure(self.system, names, self.system_settings)
+        settings = dict(self.system_settings)
+        if settings.get("auxiliary") == "emotion" and "emotions" not in settings:
+            known = (utterance.emotion() for utterance in everyone_in(self.protocol))
+            settings["emotions"] = in_order(emotion for emotion in known if emotion)
+        config = configure(self.system, names, settings)
         if self.frozen and getattr(config, "classifier", "") == "network":
             raise ExperimentError(
                 "a frozen network has no softmax of its own: choose another classifier, such as "
@@ -317,7 +335,7 @@ def _run_fold(
         began = time.perf_counter()
         system.prepare(
             learnt.of(side),
-            task.targets(side, names),
+            _targets(system, side, task.targets(side, names)),
             speakers=[utterance.speaker for utterance in side],
         )
         if experiment.pretrained is not None:
@@ -335,10 +353,18 @@ def _run_fold(
         return Run(place, settings=about, tensorboard=experiment.tensorboard)
 
     def examples(system: Any, side: Sequence[Utterance]) -> list[Example]:
-        classes = _classes(system, side, task.targets(side, names))
+        targets = task.targets(side, names)
+        if system.task == "affect":
+            emotions = getattr(system.config, "emotions", ())
+            learns: list[dict[str, Any]] = [
+                {"affect": target, "emotion": _place(utterance, emotions)}
+                for utterance, target in zip(side, targets, strict=True)
+            ]
+        else:
+            learns = [{"emotion": number} for number in _classes(system, side, targets)]
         return [
-            Example(waveform=waveform, emotion=number, id=utterance.id, speaker=utterance.speaker)
-            for utterance, waveform, number in zip(side, learnt.of(side), classes, strict=True)
+            Example(waveform=waveform, id=utterance.id, speaker=utterance.speaker, **target)
+            for utterance, waveform, target in zip(side, learnt.of(side), learns, strict=True)
         ]
 
     learns = system_class(experiment.system).trained_by_gradient and not experiment.frozen
@@ -444,14 +470,15 @@ def _run_fold(
     card = _card(experiment, fold, trained, record)
     card["recordings"] = sorted({learnt.digests[u.id] for u in (*trained, *held_out)})
     embeds = hasattr(system, "embed")
+    enrols = embeds and system.task == "emotion"
     parts = {
         "train": (trained, learnt),
         "development": (held_out, learnt),
         "test": (sides.test, tested),
     }
-    needed = parts if verifies else ["development"] if embeds and held_out else []
+    needed = parts if verifies else ["development"] if enrols and held_out else []
     heard = {name: verification.Heard.by(system, *parts[name]) for name in needed}
-    if embeds and held_out:
+    if enrols and held_out:
         found = verification_card(heard["development"].embeddings, held_out)
         card["verification"] = {**found, "accepted": record.accepted} if found else {}
     if verifies:
@@ -461,7 +488,7 @@ def _run_fold(
     write_json(folder / FOLD, record)
     durations = {name: round(value, 3) for name, value in tested.durations().items()}
     write_json(folder / DURATIONS, {row.file: durations[row.file] for row in rows})
-    write_json(folder / FACTS, {utterance.id: _facts(utterance) for utterance in sides.test})
+    write_json(folder / FACTS, {utterance.id: facts_about(utterance) for utterance in sides.test})
     if embeds and not verifies:
         vectors = system.embed(tested.of(sides.test))
         save_file({"embedding": vectors.contiguous()}, folder / EMBEDDINGS)
@@ -484,16 +511,22 @@ def _classes(system: Any, side: Sequence[Utterance], targets: Sequence[Any]) -> 
     return [system.class_of(target, u.sex) for target, u in zip(targets, side, strict=True)]
 
 
-def _facts(utterance: Utterance) -> dict[str, Any]:
-    """What the report tells of a test utterance beside its answers."""
-    return {
-        "path": str(utterance.path.resolve()),
-        "start": utterance.start,
-        "end": utterance.end,
-        "sex": utterance.sex,
-        "age": utterance.age,
-        "language": utterance.language,
-    }
+def _targets(system: Any, side: Sequence[Utterance], targets: Sequence[Any]) -> list[Any]:
+    """What ``prepare`` is told: places of emotions, or values and then 1 for the emotion."""
+    emotions = getattr(system.config, "emotions", ())
+    if system.task != "affect" or not emotions:
+        return list(targets)
+    places = [_place(utterance, emotions) for utterance in side]
+    return [
+        (*values, *(float(index == place) for index in range(len(emotions))))
+        for values, place in zip(targets, places, strict=True)
+    ]
+
+
+def _place(utterance: Utterance, emotions: Sequence[str]) -> int:
+    """Of its emotion; -1 where it has none of these."""
+    emotion = utterance.emotion()
+    return emotions.index(emotion) if emotion in emotions else -1
 
 
 def _recording(utterance: Utterance) -> tuple[Waveform, int]:
@@ -603,6 +636,7 @@ def describe(experiment: Experiment, config: Any, leaks: Sequence[str] = ()) -> 
             "test_quality": experiment.test_quality,
             "pretrained": mark(experiment.pretrained),
             "frozen": experiment.frozen,
+            "clean": experiment.clean,
         },
         "corpus": {
             "name": corpus.name,

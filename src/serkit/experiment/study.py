@@ -70,6 +70,7 @@ class Recipe:
     pretrained_by: str = ""
     """What makes it, such as ``recipes/crnn_emodb.py --folds 03``; told when it is not there."""
     frozen: bool = False
+    clean: bool = False
 
 
 def study(file: str | Path, *recipes: Recipe, arguments: Sequence[str] | None = None) -> None:
@@ -240,6 +241,7 @@ def experiment_of(place: Place, recipe: Recipe, corpus: Corpus, out: Path) -> Ex
         test_quality=recipe.test_quality,
         pretrained=pretrained,
         frozen=recipe.frozen,
+        clean=recipe.clean,
     )
 
 

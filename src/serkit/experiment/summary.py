@@ -26,6 +26,7 @@ from serkit.experiment.folder import (
     complete,
     fold_folder,
     recipe_name,
+    utterance_from,
 )
 from serkit.experiment.task import task_of
 from serkit.experiment.verification import evidence
@@ -187,6 +188,11 @@ def notes_of(described: Mapping[str, Any], num_folds: int, seeds: set[int]) -> l
     if identity.get("pretrained"):
         kept = ", which stayed as it was" if identity["frozen"] else ""
         notes.append(f"Begun from a model trained before ({identity['pretrained']}){kept}.")
+    if identity.get("clean"):
+        notes.append(
+            "Utterances that people hear no one emotion in were left out of training and of the "
+            "choice of the epoch; they are tested."
+        )
     unfinished = sorted(set(described["seeds"]) - seeds)
     if unfinished:
         notes.append(f"Seeds not finished and left out: {', '.join(map(str, unfinished))}.")
@@ -217,15 +223,7 @@ def _utterances(out: Path, records: Sequence[FoldRecord]) -> list[Utterance]:
         path = fold_folder(out, record.seed, record.fold) / FACTS
         if path.is_file():
             for name, facts in json.loads(path.read_text(encoding="utf-8")).items():
-                found[name] = Utterance(
-                    id=name,
-                    path=Path(facts["path"]),
-                    start=facts["start"],
-                    end=facts["end"],
-                    sex=facts["sex"],
-                    age=facts["age"],
-                    language=facts["language"],
-                )
+                found[name] = utterance_from(name, facts)
     return list(found.values())
 
 

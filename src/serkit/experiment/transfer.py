@@ -80,10 +80,7 @@ def adopt(
             same,
             "equal-audio",
         )
-    trained = load(pretrained)
-    if trained.name != system.name:
-        raise ExperimentError(f"{pretrained} holds a {trained.name}, not a {system.name}")
     try:
-        system.adopt(trained)
+        system.adopt(load(pretrained))
     except ValueError as error:
         raise ExperimentError(f"{pretrained}: {error}") from error

@@ -47,10 +47,12 @@ from serkit.experiment.folder import (
     Finished,
     FoldRecord,
     complete,
+    facts_about,
     facts_of,
     fold_folder,
     gather,
     rows_of,
+    utterance_from,
 )
 from serkit.experiment.labelled import read_labelled, write_labelled
 from serkit.experiment.task import TASKS, Row
@@ -151,7 +153,7 @@ def write_trials(folder: Path, sides: Mapping[str, Heard], *, seed: int, fold: s
     )
     write_json(
         folder / SIDES,
-        {name: {u.id: _facts(u) for u in side.utterances} for name, side in sides.items()},
+        {name: {u.id: facts_about(u) for u in side.utterances} for name, side in sides.items()},
     )
     found = {
         "enrolled": enrolled_scores(sides["train"], sides["test"]),
@@ -185,17 +187,6 @@ def write_scores(
         ]
         if rows:  # a single utterance has no pair
             _ = write_scored_trials(folder / TRIALS[kind], rows)
-
-
-def _facts(utterance: Utterance) -> dict[str, Any]:
-    """What the report tells of an utterance whose embedding is kept."""
-    return {
-        "emotion": utterance.emotion(),
-        "speaker": utterance.speaker,
-        "path": str(utterance.path.resolve()),
-        "start": utterance.start,
-        "end": utterance.end,
-    }
 
 
 def read_sides(folder: Path) -> dict[str, dict[str, Float[np.ndarray, " D"]]]:
@@ -399,7 +390,6 @@ def evidence(
     several = len({record.seed for record in records}) > 1
     sides: list[FoldEmbeddings] = []
     utterances: dict[str, Utterance] = {}
-    emotions: dict[str, str] = {}
     cards: list[Mapping[str, Any]] = []
     development: list[ScoredTrial] = []
     acceptance: dict[str, dict[str, Any]] = {}
@@ -418,16 +408,8 @@ def evidence(
             development += read_scored_trials(folder / TRIALS["development"])
         if record.seed != first or not (folder / SIDES).is_file():
             continue
-        for facts_of_side in json.loads((folder / SIDES).read_text(encoding="utf-8")).values():
-            for name, facts in facts_of_side.items():
-                emotions[name] = facts["emotion"]
-                utterances[name] = Utterance(
-                    id=name,
-                    path=Path(facts["path"]),
-                    start=facts["start"],
-                    end=facts["end"],
-                    speaker=facts["speaker"],
-                )
+        for side in json.loads((folder / SIDES).read_text(encoding="utf-8")).values():
+            utterances |= {name: utterance_from(name, facts) for name, facts in side.items()}
         vectors = read_sides(folder)
         train, test = (list(vectors[side].values()) for side in ("train", "test"))
         sides.append(
@@ -448,6 +430,6 @@ def evidence(
         acceptance=acceptance,
         back_ends=gather_backends(out, records),
         sides=sides,
-        emotions=emotions,
+        emotions={name: utterance.emotion() or "" for name, utterance in utterances.items()},
         speakers={name: utterance.speaker or "" for name, utterance in utterances.items()},
     ), list(utterances.values())

@@ -1,0 +1,66 @@
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from serkit.models.encoders import LOG_MEL, LogMelEncoder, build_encoder
+
+NOISE = np.random.default_rng(0).normal(size=40000).astype(np.float32) / 10
+
+
+@pytest.fixture(scope="module")
+def encoder() -> LogMelEncoder:
+    torch.manual_seed(0)
+    made = LogMelEncoder().eval()
+    made.prepare([NOISE[:16000], NOISE[16000:] / 2])
+    return made
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.integers(400, 2000) | st.sampled_from([1, 100, 399, 16000, 33333]))
+def test_it_says_how_many_frames_it_gives(num_samples: int) -> None:
+    encoder = LogMelEncoder(width=8, num_blocks=1).eval()
+    frames, num_frames = encoder(torch.randn(1, num_samples), torch.tensor([num_samples]))
+    assert frames.shape == (1, int(num_frames), 8)
+    assert encoder.num_frames(torch.tensor([num_samples])).tolist() == num_frames.tolist()
+    mel_frames = 1 + (max(num_samples, 400) - 400) // 160
+    assert int(num_frames) == -(-mel_frames // 2)
+
+
+@torch.no_grad()
+def test_frames_are_the_same_alone_padded_and_in_company(encoder: LogMelEncoder) -> None:
+    first, second = torch.from_numpy(NOISE[:9000]), torch.from_numpy(NOISE[9000:30000])
+    length = torch.tensor([9000])
+    alone, num_frames = encoder(first[None], length)
+    padded, _ = encoder(torch.cat([first, torch.full((5000,), 9.0)])[None], length)
+    both = torch.stack([torch.cat([first, torch.zeros(12000)]), second])
+    among, nums = encoder(both, torch.tensor([9000, 21000]))
+    valid = slice(0, int(num_frames))
+    torch.testing.assert_close(padded[:, valid], alone[:, valid], atol=1e-5, rtol=0)
+    torch.testing.assert_close(among[:1, valid], alone[:, valid], atol=1e-5, rtol=0)
+    assert (among[0, int(num_frames) :] == 0).all()
+    assert nums.tolist() == [int(num_frames), int(encoder.num_frames(torch.tensor([21000])))]
+
+
+def test_mel_bins_of_the_training_side_have_mean_0_and_deviation_1(encoder: LogMelEncoder) -> None:
+    frames = [
+        encoder.log_mel(torch.from_numpy(part)[None], torch.tensor([len(part)]))[0][0, 0]
+        for part in (NOISE[:16000], NOISE[16000:] / 2)
+    ]
+    together = (torch.cat(frames) - encoder.mean) / encoder.deviation
+    torch.testing.assert_close(together.mean(0), torch.zeros(64), atol=1e-4, rtol=0)
+    torch.testing.assert_close(together.std(0, correction=0), torch.ones(64), atol=1e-3, rtol=0)
+
+
+def test_nothing_to_prepare_by_is_said() -> None:
+    with pytest.raises(ValueError, match="no training utterance"):
+        LogMelEncoder().prepare([])
+
+
+@pytest.mark.parametrize(
+    "setting", [{"tune": "lora"}, {"layers": "weighted"}, {"normalise": "corpus"}]
+)
+def test_settings_of_pretrained_encoders_mean_nothing_from_scratch(setting: dict[str, str]) -> None:
+    with pytest.raises(ValueError, match=f"{next(iter(setting))}: log_mel is trained from scratch"):
+        build_encoder(LOG_MEL, **setting)
