@@ -27,6 +27,7 @@ EMOTIONS = ("anger", "happiness", "sadness")
 SMALL = {
     "crnn": {"size": "small"},
     "emosphere": {},
+    "encoder_classifier": {},
     "opensmile_lda": {},
     "opensmile_svm": {},
     "opensmile_svr": {"feature_set": "eGeMAPSv02"},

@@ -18,6 +18,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 sys.path.insert(0, str(Path(__file__).parent))
+from gather_tiny import gradients
 from tiny_system import EMOTIONS, Tiny, recall_on, tiny, tones
 
 from serkit.trainer import (
@@ -537,3 +538,63 @@ def test_two_processes_share_the_batches_and_end_with_the_same_weights(tmp_path:
     digests = re.findall(r"weights ([0-9a-f]{64})", done.stdout)
     assert len(digests) == 2
     assert digests[0] == digests[1]
+
+
+# -------------------------------------------------------------------------------- micro-batches
+
+
+def test_an_objective_over_the_batch_has_the_same_gradient_in_whatever_parts() -> None:
+    losses, whole = gradients(over="micro", micro_batch=0)
+    for micro_batch in (0, 16, 11, 4):
+        again, found = gradients(over="batch", micro_batch=micro_batch)
+        assert again == pytest.approx(losses, abs=1e-6)
+        assert found == pytest.approx(whole, abs=1e-6)
+
+
+def test_the_mean_over_parts_is_another_loss_with_another_gradient() -> None:
+    losses, whole = gradients(over="micro", micro_batch=0)
+    again, found = gradients(over="micro", micro_batch=8)
+    assert again["arousal"] != pytest.approx(losses["arousal"], abs=1e-3)
+    assert found != pytest.approx(whole, abs=1e-3)
+
+
+def test_both_passes_over_a_part_draw_the_same_random_numbers() -> None:
+    """With others the gradient would not be that of the loss: one part shows it exactly."""
+    losses, whole = gradients(over="micro", micro_batch=0, dropout=0.5)
+    again, found = gradients(over="batch", micro_batch=0, dropout=0.5)
+    assert again == pytest.approx(losses, abs=1e-6)
+    assert found == pytest.approx(whole, abs=1e-6)
+    assert found != pytest.approx(gradients(over="micro", micro_batch=0)[1], abs=1e-3)
+
+
+@pytest.mark.slow
+def test_two_processes_take_the_objective_of_all_their_utterances_together() -> None:
+    launcher = ["-m", "torch.distributed.run", "--standalone", "--nproc_per_node=2"]
+    done = subprocess.run(
+        [sys.executable, *launcher, "gather_tiny.py"],
+        cwd=Path(__file__).parent,
+        env={**ENVIRONMENT, "ACCELERATE_USE_CPU": "1"},
+        check=False,
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+    assert done.returncode == 0, done.stderr
+    losses, whole = gradients(over="micro", micro_batch=0)
+    answers = [json.loads(line) for line in done.stdout.splitlines() if line.startswith("[{")]
+    assert len(answers) == 2
+    for again, found in answers:
+        assert again == pytest.approx(losses, abs=1e-6)
+        assert found == pytest.approx(whole, abs=1e-6)
+
+
+@pytest.mark.parametrize("over", ["micro", "batch"])
+def test_micro_batches_take_one_step_for_each_batch(over: Any, tmp_path: Path) -> None:
+    examples = tones()
+    system = tiny()
+    _, history = train(
+        tmp_path, examples=examples, system=system, batch=12, micro_batch=5, objective_over=over
+    )
+    assert [epoch.step for epoch in history.epochs] == [2, 4, 6]
+    assert all(record["num_utterances"] == 12 for record in losses(tmp_path))
+    assert history.epochs[-1].losses["cross_entropy"] < history.epochs[0].losses["cross_entropy"]

@@ -4,7 +4,7 @@
 Hugging Face family, by hub id or local folder (``models.pretrained``).
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Literal, Protocol
 
 import numpy as np
@@ -206,3 +206,62 @@ def build_encoder(
         normalise=normalise,
         checkpointing=checkpointing,
     )
+
+
+@torch.no_grad()
+def in_stretches(
+    network: nn.Module,
+    waveforms: Sequence[Waveform],
+    answer: Callable[[Tensor, Tensor], Tensor],
+    *,
+    longest: int,
+    windows: bool = True,
+    batch: int = 16,
+) -> Float[Tensor, "B _"]:
+    """Answers to whole utterances, in evaluation mode, in batches of similar length.
+
+    Args:
+        network: Whose mode is changed for a while, and on whose device it is heard.
+        waveforms: Of any length.
+        answer: From padded waveforms and lengths to a vector for each.
+        longest: Samples that are heard at once.
+        windows: Hear longer utterances in several stretches and average the answers by duration;
+            otherwise only their beginning.
+        batch: Stretches heard at once.
+
+    Example:
+        >>> encoder = LogMelEncoder()
+        >>> def level(waveform, num_samples):
+        ...     return (waveform.sum(1) / num_samples).unsqueeze(1)
+        >>> waveforms = [np.repeat([1, 4], [20, 10]).astype(np.float32)]
+        >>> in_stretches(encoder, waveforms, level, longest=20).tolist()
+        [[2.0]]
+    """
+    was_training = network.training
+    _ = network.eval()
+    like = next(network.parameters())
+    pieces: list[Waveform] = []
+    owners: list[int] = []
+    for owner, waveform in enumerate(waveforms):
+        starts = range(0, max(1, len(waveform)) if windows else 1, longest)
+        pieces += [waveform[start : start + longest] for start in starts]
+        owners += [owner] * len(starts)
+    lengths = np.array([len(piece) for piece in pieces], dtype=np.int64)
+    order = np.argsort(lengths, kind="stable")
+    answers: list[Tensor] = []
+    for start in range(0, len(order), batch):
+        chosen = order[start : start + batch]
+        padded = np.zeros((len(chosen), lengths[chosen].max()), dtype=np.float32)
+        for row, index in zip(padded, chosen, strict=True):
+            row[: lengths[index]] = pieces[index]
+        heard = answer(
+            torch.from_numpy(padded).to(like), torch.from_numpy(lengths[chosen]).to(like.device)
+        )
+        answers.append(heard.float().cpu())
+    _ = network.train(was_training)
+    if not answers:
+        return answer(like.new_zeros(0, longest), torch.zeros(0, dtype=torch.long)).float().cpu()
+    share = torch.zeros(len(waveforms), len(pieces))
+    share[owners, range(len(pieces))] = torch.from_numpy(lengths).float()
+    share = share / share.sum(1, keepdim=True)
+    return share @ torch.cat(answers)[torch.from_numpy(order).argsort()]

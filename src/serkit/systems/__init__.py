@@ -10,6 +10,7 @@ from torch import Tensor
 from serkit.systems import (
     crnn,
     emosphere,
+    encoder_classifier,
     opensmile_lda,
     opensmile_svm,
     opensmile_svr,
@@ -137,6 +138,7 @@ class FollowsEpochs(Protocol):
 SYSTEMS: dict[str, Any] = {
     "crnn": crnn.CRNN,
     "emosphere": emosphere.EmoSphere,
+    "encoder_classifier": encoder_classifier.EncoderClassifier,
     "opensmile_lda": opensmile_lda.OpenSmileLDA,
     "opensmile_svm": opensmile_svm.OpenSmileSVM,
     "opensmile_svr": opensmile_svr.OpenSmileSVR,

@@ -15,7 +15,7 @@ Departures: invalid frames are zeroed before every convolution of the pooling, w
             WavLM-large is our choice for work without pre-trained weights.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Literal
 
@@ -27,7 +27,14 @@ from torch import Tensor, nn
 from serkit.corpus import AFFECT
 from serkit.corpus.sphere import AXES, Grid
 from serkit.features.log_mel import valid
-from serkit.models.encoders import LOG_MEL, Layers, Normalise, Tune, build_encoder
+from serkit.models.encoders import (
+    LOG_MEL,
+    Layers,
+    Normalise,
+    Tune,
+    build_encoder,
+    in_stretches,
+)
 from serkit.models.pooling import AttentiveStatistics, masked_mean
 from serkit.objectives.concordance import concordance_loss
 
@@ -242,11 +249,11 @@ class EmoSphere(nn.Module):
             self.pooling = StylePooling(width)
         elif config.pooling == "attentive_statistics":
             self.pooling = AttentiveStatistics(width)
-        self.num_pooled = 2 * width if config.pooling == "attentive_statistics" else width
+        pooled = 2 * width if config.pooling == "attentive_statistics" else width
         self.num_values = len(config.affect)
-        self.regression = head(self.num_pooled, width, self.num_values)
+        self.regression = head(pooled, width, self.num_values)
         if config.num_auxiliary:
-            self.classification = head(self.num_pooled, width, config.num_auxiliary)
+            self.classification = head(pooled, width, config.num_auxiliary)
         self.register_buffer("class_weight", torch.ones(config.num_auxiliary))
         self.auxiliary_weight = 1.0 if config.num_auxiliary else 0.0
 
@@ -406,39 +413,28 @@ class EmoSphere(nn.Module):
 
     def affect(self, waveforms: Sequence[Waveform]) -> Float[Tensor, "B A"]:
         """Values of whole utterances, in evaluation mode, not clamped to [0, 1]."""
-        return self._heard(waveforms, values=True)
+        return self._heard(waveforms, self.forward)
 
     def embed(self, waveforms: Sequence[Waveform]) -> Float[Tensor, "B S"]:
         """The pooled vectors of whole utterances, in evaluation mode."""
-        return self._heard(waveforms, values=False)
+        return self._heard(waveforms, self.pooled)
 
-    @torch.no_grad()
     def _heard(
-        self, waveforms: Sequence[Waveform], *, values: bool, batch: int = 16
+        self, waveforms: Sequence[Waveform], answer: Callable[..., Tensor]
     ) -> Float[Tensor, "B _"]:
-        """Answers to stretches of ``max_seconds``, averaged by their duration."""
-        was_training = self.training
-        _ = self.eval()
-        pieces: list[Waveform] = []
-        owners: list[int] = []
-        for owner, waveform in enumerate(waveforms):
-            end = max(1, len(waveform)) if self.config.windows else 1
-            starts = range(0, end, self.max_samples)
-            pieces += [waveform[start : start + self.max_samples] for start in starts]
-            owners += [owner] * len(starts)
-        lengths = np.array([len(piece) for piece in pieces], dtype=np.int64)
-        order = np.argsort(lengths, kind="stable")
-        answers = torch.zeros(len(pieces), self.num_values if values else self.num_pooled)
-        for start in range(0, len(order), batch):
-            chosen = order[start : start + batch]
-            padded = np.zeros((len(chosen), lengths[chosen].max()), dtype=np.float32)
-            for row, index in zip(padded, chosen, strict=True):
-                row[: lengths[index]] = pieces[index]
-            samples = torch.from_numpy(padded).to(self.class_weight)
-            pooled = self.pooled(samples, torch.from_numpy(lengths[chosen]).to(samples.device))
-            answer = self.regression(pooled) if values else pooled
-            answers[torch.from_numpy(chosen)] = answer.float().cpu()
-        _ = self.train(was_training)
-        share = torch.zeros(len(waveforms), len(pieces))
-        share[owners, range(len(pieces))] = torch.from_numpy(lengths).float()
-        return share / share.sum(1, keepdim=True) @ answers
+        longest, windows = self.max_samples, self.config.windows
+        return in_stretches(self, waveforms, answer, longest=longest, windows=windows)
+
+    def adopt(self, pretrained: Any) -> None:
+        """Take over the encoder of a system that was trained elsewhere, for whatever task.
+
+        Raises:
+            ValueError: It has none, or its encoder is another one.
+        """
+        theirs = getattr(pretrained, "encoder", None)
+        if theirs is None or pretrained.front_end() != self.front_end():
+            raise ValueError(
+                f"{pretrained.name} there does not hear as {self.name} here: its front end is "
+                f"{pretrained.front_end()}"
+            )
+        _ = self.encoder.load_state_dict(theirs.state_dict())
