@@ -28,6 +28,7 @@ from serkit.experiment import (
     gather,
     read_experiment,
 )
+from serkit.experiment.folder import facts_about, utterance_from
 from serkit.predictor import load as load_predictor
 from serkit.trainer import Settings, load
 
@@ -444,3 +445,16 @@ def test_a_folder_that_is_no_experiment_is_said_to_be_none(tmp_path: Path) -> No
     (tmp_path / "experiment.json").write_text("{")
     with pytest.raises(ExperimentError, match=r"not valid JSON"):
         read_experiment(tmp_path)
+
+
+@pytest.mark.parametrize("left_out", [(), ("emotion", "speaker"), ("sex", "age", "language")])
+def test_what_a_fold_keeps_of_an_utterance_comes_back(
+    tones: Corpus, left_out: tuple[str, ...]
+) -> None:
+    utterance = replace(tones.utterances[0], start=0.1, end=0.2, sex="female", age=31.0)
+    kept = json.loads(json.dumps(facts_about(utterance)))
+    assert kept["emotion"] == utterance.emotion()
+    assert kept["speaker"] == utterance.speaker
+    older = {name: value for name, value in kept.items() if name not in left_out}
+    expected = {name: None if name in left_out else value for name, value in kept.items()}
+    assert facts_about(utterance_from(utterance.id, older)) == expected

@@ -2,7 +2,7 @@
 
 import os
 import sys
-from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from enum import StrEnum
 from pathlib import Path
@@ -66,7 +66,9 @@ def predict(
 
     if voices is None:
         listener = load(model if model is not None else newest_model())
-        scheme = _Scheme(listener.emotions, listener.affect, listener.rater)
+        scheme = _Scheme(
+            listener.emotions, listener.affect, listener.rater, scale=listener.affect_scale
+        )
         outcomes = listener.predict_all
     else:
         listener = load_enrolled(voices, model)
@@ -193,6 +195,18 @@ class _Scheme(NamedTuple):
     rater: str
     explained: bool = False
     """Whether the nearest enrolled utterances are shown."""
+    scale: tuple[float, float] | None = None
+    """Of affect in the corpus that was trained on, where it is known."""
+
+    def scaled(self, affect: Mapping[str, float]) -> dict[str, float]:
+        """Values of affect on that scale, by the names of their columns."""
+        if self.scale is None:
+            return {}
+        low, high = self.scale
+        return {
+            f"{name}_{low:g}_to_{high:g}": round(low + value * (high - low), 6)
+            for name, value in affect.items()
+        }
 
 
 def _print_ratings(
@@ -215,6 +229,7 @@ def _print_ratings(
         _ = writer.writerow(
             [
                 *("file", "status", "emotion", *probabilities, *scheme.affect),
+                *scheme.scaled(dict.fromkeys(scheme.affect, 0.0)),
                 *("duration", "notes", "message"),
                 *(("nearest",) if scheme.explained else ()),
             ]
@@ -229,6 +244,10 @@ def _print_ratings(
                     plain["emotion"],
                     *(shares.get(emotion, "") for emotion in scheme.emotions),
                     *(plain["affect"].get(name, "") for name in scheme.affect),
+                    *(
+                        plain["affect_on_scale"].get(name, "")
+                        for name in scheme.scaled(dict.fromkeys(scheme.affect, 0.0))
+                    ),
                     plain["duration"],
                     "; ".join(plain["notes"]),
                     plain["message"],
@@ -289,6 +308,7 @@ def _plain(outcome: "Outcome", scheme: _Scheme) -> dict[str, Any]:
         "emotion": rating.top if rating else None,
         "probability": shares,
         "affect": {n: round(v, 6) for n, v in rating.affect.items()} if rating else {},
+        "affect_on_scale": scheme.scaled(rating.affect) if rating else {},
         "duration": None if outcome.duration is None else round(outcome.duration, 3),
         "notes": list(doubts(outcome)),
         "message": outcome.message,

@@ -130,6 +130,13 @@ class Corpus:
     """What a reader noticed and went on from: missing files, unread columns, clamped values."""
     rater: str | None = None
     """The one whose ratings are the labels, after ``rated_by``; None when all are kept."""
+    scale: tuple[float, float] | None = None
+    """Of affect in a user's own data, as said when it was read."""
+
+    @property
+    def affect_scale(self) -> tuple[float, float] | None:
+        """Lowest and highest value of affect as rated; None where it was not, or nobody knows."""
+        return self.passport.affect_scale if self.passport is not None else self.scale
 
     @property
     def emotions(self) -> tuple[str, ...]:

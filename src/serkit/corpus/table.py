@@ -326,7 +326,12 @@ class Gathered:
             noted.append(
                 f"{self.num_clamped} values of affect outside the scale were clamped to it"
             )
-        return Corpus(name=self.name, utterances=tuple(utterances), problems=tuple(noted))
+        return Corpus(
+            name=self.name,
+            utterances=tuple(utterances),
+            problems=tuple(noted),
+            scale=self.scale,
+        )
 
     def _value(
         self, row: Mapping[str, Any], column: str, convert: Callable[[Any], Any], where: str

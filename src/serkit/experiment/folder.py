@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from serkit.corpus import Rating, Utterance
+from serkit.corpus.consensus import people
 from serkit.evaluation import write_results
 from serkit.experiment.task import task_of
 from serkit.systems import SYSTEMS
@@ -98,9 +99,18 @@ TOLD = ("start", "end", "speaker", "sex", "age", "language")
 
 
 def facts_about(utterance: Utterance) -> dict[str, Any]:
-    """What a fold keeps of an utterance, for the report; as JSON holds it."""
+    """What a fold keeps of an utterance, for the report; as JSON holds it.
+
+    Of people who rated its affect, where there are several, also what each of them said.
+    """
     told = {name: getattr(utterance, name) for name in TOLD}
-    return {"path": str(utterance.path.resolve()), "emotion": utterance.emotion(), **told}
+    rated = {r.rater: dict(r.affect) for r in people(utterance.ratings) if r.affect}
+    return {
+        "path": str(utterance.path.resolve()),
+        "emotion": utterance.emotion(),
+        **told,
+        **({"annotators": rated} if len(rated) > 1 else {}),
+    }
 
 
 def utterance_from(id: str, facts: Mapping[str, Any]) -> Utterance:
@@ -112,10 +122,12 @@ def utterance_from(id: str, facts: Mapping[str, Any]) -> Utterance:
         ('fear', 31.0, None)
     """
     emotion = facts.get("emotion")
+    labels = [Rating(rater="label", emotion={emotion: 1.0})] if emotion else []
+    annotators = facts.get("annotators", {}).items()
     return Utterance(
         id=id,
         path=Path(facts["path"]),
-        ratings=(Rating(rater="label", emotion={emotion: 1.0}),) if emotion else (),
+        ratings=(*labels, *(Rating(rater=name, affect=affect) for name, affect in annotators)),
         **{name: facts[name] for name in TOLD if name in facts},
     )
 

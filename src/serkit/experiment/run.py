@@ -581,6 +581,7 @@ def _card(
         "speakers": sorted({utterance.speaker or "" for utterance in trained} - {""}),
         "accepted": record.accepted,
         "train_quality": experiment.train_quality,
+        "affect_scale": experiment.corpus.affect_scale,
         "pretrained": mark(experiment.pretrained),
         "heard_before": heard_by(experiment.pretrained),
         "chosen_on": sorted({utterance.speaker or "" for utterance in fold.development} - {""})

@@ -114,7 +114,8 @@ def report_of(
             "trained anew.",
         ]
     if protocol["task"] == "affect":
-        return write_affect_report(out / REPORT, rows, notes=notes, **common)
+        annotators = {u.id: {r.rater: r.affect for r in u.ratings if r.affect} for u in utterances}
+        return write_affect_report(out / REPORT, rows, notes=notes, annotators=annotators, **common)
     return write_report(
         out / REPORT,
         rows,

@@ -122,6 +122,28 @@ def valid(num_frames: Int[Tensor, " B"], total: int) -> Bool[Tensor, "B T"]:
     return torch.arange(total, device=num_frames.device) < num_frames.unsqueeze(1)
 
 
+def specaugment(
+    num_frames: Int[Tensor, " B"], total: int, num_mels: int, *, frames: int = 20, mels: int = 5
+) -> Bool[Tensor, "B 1 T F"]:
+    """False in one stretch of frames and one of mel bins per utterance, True elsewhere.
+
+    Both lengths are uniform from 0 to ``frames`` and ``mels`` (Park et al., "SpecAugment",
+    Interspeech 2019).
+    """
+    device = num_frames.device
+
+    def kept(length: Tensor, size: int, longest: int) -> Tensor:
+        width = torch.randint(longest + 1, length.shape, device=device)
+        start = (torch.rand(length.shape, device=device) * (length - width + 1).clamp(min=1)).long()
+        position = torch.arange(size, device=device)
+        inside = (position >= start.unsqueeze(1)) & (position < (start + width).unsqueeze(1))
+        return ~inside
+
+    over_time = kept(num_frames, total, frames).unsqueeze(2)
+    over_mels = kept(torch.full_like(num_frames, num_mels), num_mels, mels).unsqueeze(1)
+    return (over_time & over_mels).unsqueeze(1)
+
+
 class LogMel(nn.Module):
     """Waveform to ``log(mel power + 1e-6)``, and its first and second differences.
 

@@ -12,7 +12,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from serkit.features.log_mel import LogMel, valid
+from serkit.features.log_mel import LogMel, specaugment, valid
 
 # Shapes: B utterances, N samples, T frames, F mel bins, D width.
 
@@ -24,6 +24,7 @@ LOG_MEL = "log_mel"
 Tune = Literal["full", "frozen", "lora"]
 Layers = Literal["last", "weighted"]
 Normalise = Literal["corpus", "utterance", "checkpoint"]
+Augment = Literal["none", "vtlp", "specaugment", "vtlp+specaugment"]
 
 
 class Encoder(Protocol):
@@ -69,6 +70,8 @@ class LogMelEncoder(nn.Module):
         width: D.
         num_blocks: residual blocks.
         dropout: at the end of each block.
+        augment: While training, perturb the vocal-tract length by up to a tenth, mask up to 0.4 s
+            and up to 12 mel bins, or both.
 
     Example:
         >>> encoder = LogMelEncoder()
@@ -82,8 +85,16 @@ class LogMelEncoder(nn.Module):
     mean: Tensor
     deviation: Tensor
 
-    def __init__(self, *, width: int = 128, num_blocks: int = 4, dropout: float = 0.1) -> None:
+    def __init__(
+        self,
+        *,
+        width: int = 128,
+        num_blocks: int = 4,
+        dropout: float = 0.1,
+        augment: Augment = "none",
+    ) -> None:
         super().__init__()
+        self.augment = augment
         self.width = width
         self.frame_rate = 50.0
         self.log_mel = LogMel(num_mels=64, planes="static", level="none", min_samples=400)
@@ -130,9 +141,15 @@ class LogMelEncoder(nn.Module):
     ) -> tuple[Float[Tensor, "B T D"], Int[Tensor, " B"]]:
         """Frames, 0 where there are none, and how many each utterance has."""
         with torch.no_grad(), torch.autocast(waveform.device.type, enabled=False):
-            planes, num_mel_frames = self.log_mel(waveform, num_samples)
+            augment, alpha = self.augment if self.training else "none", None
+            if "vtlp" in augment:
+                alpha = 0.9 + 0.2 * torch.rand(len(waveform), device=waveform.device)
+            planes, num_mel_frames = self.log_mel(waveform, num_samples, alpha)
             mel = (planes[:, 0] - self.mean) / (self.deviation + 1e-6)
             mel = mel * valid(num_mel_frames, mel.shape[1]).unsqueeze(2)
+            if "specaugment" in augment:
+                total, num_mels = mel.shape[1:]
+                mel = mel * specaugment(num_mel_frames, total, num_mels, frames=40, mels=12)[:, 0]
         num_frames = (num_mel_frames + 1) // 2
         x = self.convolution(mel.transpose(1, 2)).transpose(1, 2)
         x = nn.functional.gelu(self.norm(x))
@@ -169,6 +186,7 @@ def build_encoder(
     layers: Layers = "last",
     normalise: Normalise | None = None,
     checkpointing: bool = False,
+    augment: Augment = "none",
 ) -> Any:
     """The encoder of a name.
 
@@ -179,6 +197,7 @@ def build_encoder(
         layers: The last hidden state, or a learnt mix of all (pre-trained only).
         normalise: Of the waveform; None is what suits the encoder (pre-trained only).
         checkpointing: Compute activations twice rather than keep them (pre-trained only).
+        augment: Of the frames in training (``log_mel`` only).
 
     Raises:
         ValueError: A setting that ``log_mel`` does not have.
@@ -195,7 +214,12 @@ def build_encoder(
                     f"{setting}: {LOG_MEL} is trained from scratch and has no such setting; leave "
                     "it, or name a pre-trained encoder"
                 )
-        return LogMelEncoder()
+        return LogMelEncoder(augment=augment)
+    if augment != "none":
+        raise ValueError(
+            f"augment: {augment} is for {LOG_MEL}; leave it for a pre-trained encoder, "
+            "which masks its own"
+        )
     from serkit.models.pretrained import PretrainedEncoder  # half a minute's import at worst
 
     return PretrainedEncoder(

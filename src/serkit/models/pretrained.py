@@ -7,17 +7,17 @@ of ``transformers`` (extra ``serkit[ssl]``), which is imported when an encoder i
 read from safetensors alone, so that nothing is unpickled.
 """
 
+import fnmatch
 import hashlib
 import json
 import math
-import os
 import re
 import warnings
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from functools import partial
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
 import torch
 from jaxtyping import Bool, Float, Int
@@ -155,7 +155,7 @@ class PretrainedEncoder(nn.Module):
             low rank to the query and value projection of each layer. See ``LowRank``.
         layers: ``last`` is the last hidden state; ``weighted`` a mean of the input of the first
             layer and the outputs of all, whose weights are a softmax that always learns (Yang et
-            al., "SUPERB", Interspeech 2021, section 3.2).
+            al., "SUPERB: speech processing universal performance benchmark", Interspeech 2021).
         normalise: Of the waveform. ``corpus``: ``(x - m) / (s + 1e-6)`` with mean m and standard
             deviation s over all samples that ``prepare`` was shown, 0 and 1 before;
             ``utterance``: ``(x - m) / sqrt(v + 1e-7)`` with mean m and variance v of each
@@ -213,13 +213,6 @@ class PretrainedEncoder(nn.Module):
         lora_dropout: float = 0.05,
     ) -> None:
         super().__init__()
-        for setting, value, known in (
-            ("tune", tune, Tune),
-            ("layers", layers, Layers),
-            ("normalise", normalise or "corpus", Normalise),
-        ):
-            if value not in get_args(known):
-                raise ValueError(f"{setting}: {value!r} is not one of {', '.join(get_args(known))}")
         if lora_rank < 1 or not 0 <= lora_dropout < 1:
             raise ValueError(
                 f"lora_rank: {lora_rank} must be at least 1, and lora_dropout: {lora_dropout} at "
@@ -228,7 +221,7 @@ class PretrainedEncoder(nn.Module):
         transformers = _transformers(name)
         folder = None if architecture else _folder(name)
         stated = json.loads(architecture) if folder is None else _stated(folder)
-        remembered = stated.pop(SERKIT, {})
+        remembered: dict[str, Any] = stated.pop(SERKIT, {})
         self.model_type = _family(stated, folder or "architecture")
         self.is_whisper = self.model_type == "whisper"
         config = getattr(transformers, f"{FAMILIES[self.model_type]}Config").from_dict(stated)
@@ -244,7 +237,8 @@ class PretrainedEncoder(nn.Module):
         self.revision: str = remembered.get("revision", "")
         self.weights_hash: str = remembered.get("weights_hash", "")
         self.do_normalize: bool = remembered.get("do_normalize", not self.is_whisper)
-        self.architecture = _described(config, remembered)
+        is_as_given = architecture and spec_augment is None and layerdrop is None
+        self.architecture = architecture if is_as_given else _described(config, remembered)
         self.tune, self.layers = tune, layers
         self.normalise = normalise or ("corpus" if self.model_type == "wavlm" else "checkpoint")
         self.width: int = config.d_model if self.is_whisper else config.hidden_size
@@ -266,9 +260,9 @@ class PretrainedEncoder(nn.Module):
                 )
 
     @property
-    def _blocks(self) -> Sequence[nn.Module]:
+    def _blocks(self) -> list[Any]:
         """The layers of the transformer."""
-        return self.network.layers if self.is_whisper else self.network.encoder.layers
+        return list(self.network.layers if self.is_whisper else self.network.encoder.layers)
 
     @property
     def _augments(self) -> bool:
@@ -477,18 +471,18 @@ class PretrainedEncoder(nn.Module):
             values,
             probability=config.mask_feature_prob,
             length=config.mask_feature_length,
-            at_least=config.mask_feature_min_masks,
+            at_least=getattr(config, "mask_feature_min_masks", 0),  # WavLM has none
         )
         is_masked = over_time.to(frames.device).unsqueeze(2)
         frames = torch.where(is_masked, filling.to(frames.dtype), frames)
         return frames.masked_fill(over_values.to(frames.device).unsqueeze(1), 0)
 
     @contextmanager
-    def _recorded(self) -> Iterator[dict[int, tuple[Tensor, Tensor]]]:
+    def _recorded(self) -> Generator[dict[int, tuple[Tensor, Tensor]]]:
         """What each layer hears and says in between, where it is asked for."""
         heard: dict[int, tuple[Tensor, Tensor]] = {}
 
-        def record(place: int, _layer: nn.Module, given: tuple[Tensor, ...], said: Any) -> None:
+        def record(place: int, _layer: nn.Module, given: tuple[Any, ...], said: Any) -> None:
             heard[place] = given[0], said[0] if isinstance(said, tuple) else said
 
         blocks = self._blocks if self.layers == "weighted" else ()
@@ -534,7 +528,7 @@ def stretches(
 
     Example:
         >>> masked = stretches([100, 4], 100, probability=0.5, length=5, at_least=2)
-        >>> 5 <= masked[0].sum() <= 55, masked[1].sum().item()
+        >>> 5 <= masked[0].sum().item() <= 55, masked[1].sum().item()
         (True, 0)
     """
     masked = torch.zeros(len(sizes), total, dtype=torch.bool)
@@ -553,7 +547,7 @@ def stretches(
 
 
 @contextmanager
-def _without_mask_warning() -> Iterator[None]:
+def _without_mask_warning() -> Generator[None]:
     """WavLM hands torch a mask of truth values beside one of numbers, which is as meant."""
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Support for mismatched key_padding_mask")
@@ -617,7 +611,12 @@ def _fetched(name: str) -> Path:
         EncoderError: There is no hub, no such checkpoint there, or none in safetensors.
     """
     from huggingface_hub import HfApi
-    from huggingface_hub.errors import GatedRepoError, HFValidationError, RepositoryNotFoundError
+    from huggingface_hub.errors import (
+        GatedRepoError,
+        HFValidationError,
+        OfflineModeIsEnabled,
+        RepositoryNotFoundError,
+    )
 
     try:
         # Asked first, and once: what comes after it would try again for a minute.
@@ -626,15 +625,15 @@ def _fetched(name: str) -> Path:
     except Exception as error:
         if isinstance(error, HFValidationError):
             reason = "is no hub id either (OWNER/NAME)"
-        elif os.environ.get("HF_HUB_OFFLINE", "0").upper() in ("1", "ON", "YES", "TRUE"):
-            reason = "is not in the hub's cache, and HF_HUB_OFFLINE forbids to ask the hub"
+        elif isinstance(error, OfflineModeIsEnabled):
+            reason = "is not in the hub's cache as safetensors, and HF_HUB_OFFLINE forbids to ask"
         elif isinstance(error, GatedRepoError):
             reason = f"is given out by the hub only to who agreed to its terms there ({error})"
         elif isinstance(error, RepositoryNotFoundError):
             reason = "is not on the hub, or is private there"
         else:
             reason = (
-                "is not in the hub's cache, and the hub cannot be reached "
+                "is not in the hub's cache as safetensors, and the hub cannot be reached "
                 f"({type(error).__name__}: {error})"
             )
         raise EncoderError(
@@ -643,14 +642,16 @@ def _fetched(name: str) -> Path:
             f"use encoder={LOG_MEL}, which needs none"
         ) from error
     if folder is None:
-        names = ", ".join(sorted(file.rfilename for file in siblings))
-        raise EncoderError(_only_pickled(name, names))
+        names = sorted(file.rfilename for file in siblings)
+        raise EncoderError(_only_pickled(name, fnmatch.filter(names, PICKLED)))
     return folder
 
 
-def _only_pickled(name: str | Path, files: str) -> str:
+def _only_pickled(name: str | Path, pickled: Sequence[str]) -> str:
+    if not pickled:
+        return f"encoder: {name} holds a {CONFIG} but no weights: {WEIGHTS} is missing"
     return (
-        f"encoder: {name} has no {WEIGHTS} (but {files or 'no file'}), and pickled weights are not "
+        f"encoder: {name} has no {WEIGHTS}, only {', '.join(pickled)}, and pickled weights are not "
         "read, as they may run code; convert a checkpoint you trust once, with transformers: "
         f"AutoModel.from_pretrained({str(name)!r}).save_pretrained('FOLDER') and the same with "
         "AutoFeatureExtractor, then give encoder=FOLDER"
@@ -680,7 +681,8 @@ def _family(stated: Mapping[str, Any], source: Path | str) -> str:
 
 def _override(config: Any, spec_augment: bool | None, layerdrop: float | None) -> None:
     """Settings of the configuration that may be chosen, and those that must be."""
-    config.add_adapter = False
+    if getattr(config, "add_adapter", False):
+        config.add_adapter = False
     if spec_augment is not None:
         config.apply_spec_augment = spec_augment
         if spec_augment and not (config.mask_time_prob or config.mask_feature_prob):
@@ -709,33 +711,38 @@ def _load(network: nn.Module, folder: Path, model_type: str) -> str:
     Raises:
         EncoderError: There are none, they cannot be read, or they are of another network.
     """
-    expected = network.state_dict()
-    found: dict[str, Tensor] = {}
+    expected: dict[str, Tensor] = network.state_dict()  # its tensors are those of the network
+    found: set[str] = set()
+    other: list[str] = []
     for path in _weight_files(folder):
         try:
             with safe_open(path, framework="pt") as file:
                 for key in file.keys():  # noqa: SIM118 (not a mapping)
                     name = _renamed(key, model_type)
-                    if name in expected:
-                        found[name] = file.get_tensor(key).to(expected[name].dtype)
+                    if name not in expected:
+                        continue
+                    tensor = file.get_tensor(key)
+                    if tensor.shape == expected[name].shape:
+                        _ = expected[name].copy_(tensor)
+                        found.add(name)
+                    else:
+                        other.append(name)
         except (OSError, SafetensorError) as error:
             raise EncoderError(
                 f"encoder: {path} cannot be read as safetensors: {error}; take another copy"
             ) from error
     # Checkpoints that were published without training may lack it; it is drawn anew.
-    missing = sorted(expected.keys() - found.keys() - {"masked_spec_embed"})
-    other = [name for name in found if found[name].shape != expected[name].shape]
+    missing = sorted(expected.keys() - found - {*other, "masked_spec_embed"})
     if missing or other:
         raise EncoderError(
             f"encoder: the weights in {folder} are not those of its {CONFIG}: "
             f"{len(missing)} are missing ({', '.join(missing[:3]) or 'none'}) and {len(other)} "
             f"have another size ({', '.join(other[:3]) or 'none'}); take another copy of both files"
         )
-    _ = network.load_state_dict(found, strict=False)
     digest = hashlib.sha256()
     for name in sorted(found):
         digest.update(name.encode("utf-8"))
-        digest.update(found[name].contiguous().flatten().numpy())
+        digest.update(expected[name].contiguous().flatten().numpy().data)
     return digest.hexdigest()[:16]
 
 
@@ -745,9 +752,7 @@ def _weight_files(folder: Path) -> list[Path]:
     if (folder / INDEX).is_file():
         index = json.loads((folder / INDEX).read_text(encoding="utf-8"))
         return [folder / name for name in sorted(set(index["weight_map"].values()))]
-    raise EncoderError(
-        _only_pickled(folder, ", ".join(path.name for path in sorted(folder.glob(PICKLED))))
-    )
+    raise EncoderError(_only_pickled(folder, sorted(path.name for path in folder.glob(PICKLED))))
 
 
 def _renamed(key: str, model_type: str) -> str:

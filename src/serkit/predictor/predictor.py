@@ -19,6 +19,7 @@ from jaxtyping import Float, Float32, Float64
 from torch import Tensor
 
 from serkit import audio
+from serkit.corpus.scheme import from_unit
 from serkit.corpus.utterance import Rating, Seconds
 from serkit.evaluation import threshold_for
 from serkit.predictor.voices import (
@@ -161,6 +162,8 @@ class Predictor:
     verification: Mapping[str, Any] = field(default_factory=dict[str, Any])
     """Verification card of the one system: thresholds and calibration; see
     ``serkit.evaluation.verification_card``."""
+    affect_scale: tuple[float, float] | None = None
+    """Lowest and highest value that the raters of affect could give; None where it is unknown."""
     voices: Voices = field(default_factory=Voices)
     """Enrolled emotions; one set belongs to one listener, whose ``enrol`` adds to it."""
 
@@ -182,6 +185,22 @@ class Predictor:
     def sample_rate(self) -> int:
         """Hz of the waveforms the systems hear."""
         return self.systems[0].sample_rate
+
+    def on_scale(self, rating: Rating) -> dict[str, float]:
+        """A rating's affect as the corpus rated it that the systems were trained on.
+
+        Empty where the rating has no affect, or the scale is unknown.
+
+        Example:
+            >>> from serkit.systems.emosphere import EmoSphere, Config
+            >>> listener = Predictor(
+            ...     systems=(EmoSphere(Config()),), rater="emosphere", affect_scale=(1.0, 5.0))
+            >>> listener.on_scale(Rating(rater="emosphere", affect={"valence": 0.75}))
+            {'valence': 4.0}
+        """
+        if self.affect_scale is None:
+            return {}
+        return {name: from_unit(u, *self.affect_scale) for name, u in rating.affect.items()}
 
     def predict(
         self,
@@ -763,14 +782,21 @@ def load(path: str | Path, *, device: str = "cpu", voices: str | Path | None = N
         _ = checkpoint.as_module(system).to(device)
     names = "+".join(sorted({system.name for system in systems}))
     rater = names if len(systems) == 1 else f"{names} (mean of {len(systems)} models)"
-    card = checkpoint.read_config(folders[0]).get("card", {}) if len(folders) == 1 else {}
+    cards = [checkpoint.read_config(one).get("card", {}) for one in folders]
+    scales = {tuple(card.get("affect_scale") or ()) for card in cards}
     return Predictor(
         systems=systems,
         rater=rater,
         folders=tuple(str(one) for one in folders),
-        verification=card.get("verification", {}),
+        verification=cards[0].get("verification", {}) if len(cards) == 1 else {},
+        affect_scale=_scale(*scales) if len(scales) == 1 else None,
         voices=Voices() if voices is None else Voices.load(voices),
     )
+
+
+def _scale(values: Sequence[float]) -> tuple[float, float] | None:
+    """A scale as a card has it; none where it is unknown."""
+    return (float(values[0]), float(values[1])) if len(values) == 2 else None
 
 
 def _answer_batch(

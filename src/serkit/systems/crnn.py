@@ -23,7 +23,7 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
-from serkit.features.log_mel import LogMel, valid
+from serkit.features.log_mel import LogMel, specaugment, valid
 from serkit.objectives.cross_entropy import cross_entropy
 
 # Shapes: B utterances, N samples, P planes, T frames, F mel bins, D channels, H hidden, C emotions.
@@ -566,25 +566,3 @@ def take(waveform: Waveform, start: int, length: int) -> Waveform:
     if start + length <= len(waveform):
         return waveform[start : start + length]
     return np.take(waveform, np.arange(start, start + length), mode="wrap")
-
-
-def specaugment(
-    num_frames: Int[Tensor, " B"], total: int, num_mels: int, *, frames: int = 20, mels: int = 5
-) -> Bool[Tensor, "B 1 T F"]:
-    """False in one stretch of frames and one of mel bins per utterance, True elsewhere.
-
-    Both lengths are uniform from 0 to ``frames`` and ``mels`` (Park et al., "SpecAugment",
-    Interspeech 2019).
-    """
-    device = num_frames.device
-
-    def kept(length: Tensor, size: int, longest: int) -> Tensor:
-        width = torch.randint(longest + 1, length.shape, device=device)
-        start = (torch.rand(length.shape, device=device) * (length - width + 1).clamp(min=1)).long()
-        position = torch.arange(size, device=device)
-        inside = (position >= start.unsqueeze(1)) & (position < (start + width).unsqueeze(1))
-        return ~inside
-
-    over_time = kept(num_frames, total, frames).unsqueeze(2)
-    over_mels = kept(torch.full_like(num_frames, num_mels), num_mels, mels).unsqueeze(1)
-    return (over_time & over_mels).unsqueeze(1)

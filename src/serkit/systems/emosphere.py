@@ -29,6 +29,7 @@ from serkit.corpus.sphere import AXES, Grid
 from serkit.features.log_mel import valid
 from serkit.models.encoders import (
     LOG_MEL,
+    Augment,
     Layers,
     Normalise,
     Tune,
@@ -81,6 +82,8 @@ class Config:
     """The last hidden state of a pre-trained encoder, or a learnt mix of all."""
     normalise: Normalise | None = None
     """Of the waveform for a pre-trained encoder; None is what suits it."""
+    augment: Augment = "none"
+    """Of ``log_mel``: perturb the vocal-tract length, mask frames and mel bins, or both."""
     checkpointing: bool = False
     """Compute a pre-trained encoder's activations twice rather than keep them in memory."""
     max_seconds: float = 12.0
@@ -242,6 +245,7 @@ class EmoSphere(nn.Module):
             layers=config.layers,
             normalise=config.normalise,
             checkpointing=config.checkpointing,
+            augment=config.augment,
         )
         self.config = replace(config, architecture=getattr(self.encoder, "architecture", ""))
         width: int = self.encoder.width

@@ -20,6 +20,7 @@ from torch import Tensor, nn
 
 from serkit.models.encoders import (
     LOG_MEL,
+    Augment,
     Layers,
     Normalise,
     Tune,
@@ -51,6 +52,8 @@ class Config:
     """The last hidden state of a pre-trained encoder, or a learnt mix of all."""
     normalise: Normalise | None = None
     """Of the waveform for a pre-trained encoder; None is what suits it."""
+    augment: Augment = "none"
+    """Of ``log_mel``: perturb the vocal-tract length, mask frames and mel bins, or both."""
     checkpointing: bool = False
     """Compute a pre-trained encoder's activations twice rather than keep them in memory."""
     projection: int = 256
@@ -95,6 +98,7 @@ class EncoderClassifier(nn.Module):
             layers=config.layers,
             normalise=config.normalise,
             checkpointing=config.checkpointing,
+            augment=config.augment,
         )
         self.config = replace(config, architecture=getattr(self.encoder, "architecture", ""))
         self.projection = nn.Linear(self.encoder.width, config.projection)
