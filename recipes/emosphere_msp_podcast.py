@@ -26,6 +26,11 @@ RESULTS = "emosphere.msp-emosphere"
 PROPOSED: dict[str, Any] = {"encoder": "microsoft/wavlm-large", "checkpointing": True}
 """The rest are defaults: octants, style pooling, a weight that falls over a quarter of epochs."""
 
+CATEGORIES = (
+    *("anger", "contempt", "disgust", "fear"),
+    *("happiness", "neutral", "sadness", "surprise"),
+)
+
 TRAINING = Settings(
     epochs=20,
     patience=None,
@@ -44,7 +49,7 @@ def row(name: str, *, clean: bool = True, **settings: Any) -> Recipe:
     return Recipe(
         results=f"{RESULTS}/{name}",
         system="emosphere",
-        corpus="msp_podcast",
+        corpus="msp-podcast",
         protocol="msp-emosphere-with-x",
         system_settings={**PROPOSED, **settings},
         settings=TRAINING,
@@ -62,7 +67,7 @@ def recipe() -> Mapping[str, Recipe]:
         "attentive-not-clean": row("attentive-not-clean", clean=False, **attentive),
         "baseline": row("baseline", clean=False, auxiliary="none", **attentive),
         "constant": row("constant", lambda_schedule="constant"),
-        "emotion": row("emotion", auxiliary="emotion"),
+        "emotion": row("emotion", auxiliary="emotion", emotions=CATEGORIES),
         "unweighted": row("unweighted", region_weights="none"),
         "18": row("18", regions=18),
         "32": row("32", regions=32),

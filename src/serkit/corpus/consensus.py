@@ -46,8 +46,8 @@ def majority(ratings: Iterable[Rating]) -> str | None:
 def agreed(utterance: Utterance) -> bool:
     """Whether people hear one emotion in an utterance more often than any other.
 
-    By the annotators where their votes are known, else by whether their consensus names an
-    emotion. An utterance that nobody but the actor has labelled is not in dispute.
+    By their consensus about it where there is one, else by their majority. An utterance that
+    nobody but the actor has labelled is not in dispute.
 
     Example:
         >>> from pathlib import Path
@@ -55,10 +55,11 @@ def agreed(utterance: Utterance) -> bool:
         >>> agreed(Utterance(id="x", path=Path("x.wav"), ratings=heard))
         False
     """
+    for rating in utterance.ratings:
+        if rating.rater == "consensus" and rating.emotion:
+            return rating.top != "no_agreement"
     people = [r for r in utterance.ratings if r.rater not in NO_PERSON and r.emotion]
-    if people:
-        return majority(people) is not None
-    return all(rating.emotion for rating in utterance.ratings if rating.rater == "consensus")
+    return not people or majority(people) is not None
 
 
 def soft_labels(ratings: Iterable[Rating]) -> dict[str, float]:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from serkit.evaluation.affect import AffectPrediction, affect_dimensions, score_affect
+from serkit.evaluation.affect_agreement import Annotators, annotator_error, annotator_spread
 from serkit.evaluation.classification import marked
 from serkit.evaluation.figures import (
     ACCENT,
@@ -21,6 +22,7 @@ from serkit.evaluation.figures import (
     picture_of,
     styled,
 )
+from serkit.evaluation.regression import pearson
 from serkit.evaluation.verification import DetCurve, VerificationScores
 
 if TYPE_CHECKING:
@@ -28,6 +30,8 @@ if TYPE_CHECKING:
 
 MOST_DOTS = 4000  # an SVG with more is slow to open; they are thinned evenly
 NUM_STEPS = 10  # equal parts of the utterances, from low to high rating, whose mean is drawn
+NUM_SPREADS = 6  # parts of the utterances, from agreed to disputed, whose mean error is drawn
+MOST_ERROR = 0.6  # greater ones are rare, and would press all others together
 RATES = (0.001, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.4, 0.6, 0.8, 0.9, 0.95, 0.99)
 """Error rates marked on the axes of a DET curve."""
 LEAST_RATE = 5e-4
@@ -95,6 +99,88 @@ def affect_picture(rows: Sequence[AffectPrediction]) -> Picture:
         "agreement, the band the scale of the ratings. Red is the mean prediction of each tenth "
         "of the utterances, from low to high rating: a line flatter than the dashed one shrinks "
         f"towards the middle.{thinned}{outside}",
+    )
+
+
+@styled()
+def spread_picture(rows: Sequence[AffectPrediction], annotators: Annotators) -> Picture | None:
+    """Error against how far the annotators differ, one panel per dimension.
+
+    Beside the system's error stands that of a person, alone against the mean of the others.
+
+    Args:
+        rows: Predictions of one system.
+        annotators: Ratings of people, one by one; utterances that only one rated are left out.
+
+    Returns:
+        None where no utterance of ``rows`` was rated by two people.
+
+    Example:
+        >>> rows = [AffectPrediction.of(seed=0, fold="1", file=str(n), speaker="s",
+        ...                             reference={"arousal": 0.5},
+        ...                             predicted={"arousal": 0.5 + n / 10}) for n in (1, 2, 3)]
+        >>> said = {str(n): {"a": {"arousal": 0.5 - n / 10}, "b": {"arousal": 0.5 + n / 10}}
+        ...         for n in (1, 2, 3)}
+        >>> spread_picture(rows, said).alt
+        'Error against the spread of the annotators. Correlation: arousal 1.00.'
+    """
+    spread, person = annotator_spread(annotators), annotator_error(annotators)
+    known = [row for row in rows if row.file in spread]
+    if not known:
+        return None
+    dimensions = [
+        name for name in affect_dimensions(known) if all(name in spread[row.file] for row in known)
+    ]
+    if not dimensions:
+        return None
+    canvas = new_canvas(3.1 * len(dimensions) + 0.3, 3.9)
+    dots = slice(None, None, -(-len(known) // MOST_DOTS))
+    told: list[str] = []
+    panels: list[Axes] = []
+    num_beyond = 0
+    for number, name in enumerate(dimensions):
+        axes: Axes = canvas.add_subplot(1, len(dimensions), number + 1)
+        panels.append(axes)
+        apart = np.array([abs(row.predicted[name] - row.reference[name]) for row in known])
+        differ = np.array([spread[row.file][name] for row in known])
+        alone = np.array([person[row.file][name] for row in known])
+        axes.plot(differ[dots], apart[dots], "o", color=ACCENT, markersize=3, markeredgewidth=0,
+                  alpha=min(0.6, max(0.12, 60 / len(known) ** 0.75)))  # fmt: skip
+        # equal spreads stay together, so parts may differ in size
+        cuts = np.unique(np.quantile(differ, np.arange(1, NUM_SPREADS) / NUM_SPREADS))
+        part_of = np.searchsorted(cuts, differ)
+        parts = [part_of == part for part in np.unique(part_of)]
+        for values, colour, line, label in (
+            (apart, SECOND, "o-", "system from the mean of all"),
+            (alone, INK, "o--", "one person from the mean of the others"),
+        ):
+            axes.plot([differ[part].mean() for part in parts],
+                      [values[part].mean() for part in parts],
+                      line, color=colour, linewidth=1.4, markersize=4,
+                      label=label if number == 0 else None)  # fmt: skip
+        with_spread = pearson(differ, apart)
+        told.append(f"{name} {marked(with_spread, decimals=2)}")
+        axes.set_title(f"{name}   r = {marked(with_spread, decimals=2)}")
+        axes.set_xlim(-0.01, 0.51)
+        axes.set_ylim(-0.02, MOST_ERROR + 0.02)
+        axes.set_xlabel("standard deviation of annotators")
+        num_beyond += int((apart > MOST_ERROR).sum())
+    panels[0].set_ylabel("error")
+    canvas.legend(loc="outside upper left", frameon=False, fontsize=8.5, ncols=2)
+    thinned = f" One in {dots.step} is drawn." * (dots.step > 1)
+    return picture_of(
+        canvas,
+        name="spread",
+        title="Error where people differ",
+        alt=f"Error against the spread of the annotators. Correlation: {', '.join(told)}.",
+        caption="A dot per utterance: how far the prediction is from the mean of the annotators, "
+        "against how far these are from each other, both on [0, 1]; r is the correlation of the "
+        "two. Red is the mean error of utterances with much the same spread, the dashed line that "
+        "of a person taken alone. Where red is below it, the system is nearer to what people say "
+        "together than one of them is to the others; the mean of all being the steadier one, which "
+        "favours the system."
+        + thinned
+        + f" {num_beyond} errors above {MOST_ERROR} are not in the picture." * bool(num_beyond),
     )
 
 

@@ -9,6 +9,8 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Float
 
+from serkit.corpus import AFFECT
+from serkit.corpus.sphere import Grid
 from serkit.evaluation.affect import (
     AFFECT_DRAWS,
     MEAN_CCC,
@@ -17,7 +19,16 @@ from serkit.evaluation.affect import (
     affect_ensemble,
     score_affect,
 )
-from serkit.evaluation.affect_figures import affect_picture
+from serkit.evaluation.affect_agreement import (
+    FEWEST_OF_ANNOTATOR,
+    FEWEST_OF_GROUP,
+    MEAN,
+    Annotators,
+    concordance_by,
+    coupling,
+    people_agreed,
+)
+from serkit.evaluation.affect_figures import affect_picture, spread_picture
 from serkit.evaluation.classification import marked
 from serkit.evaluation.embedding_map import Method, embedding_picture
 from serkit.evaluation.export_tables import NOTHING, Table
@@ -46,11 +57,19 @@ from serkit.evaluation.page import (
     learning_section,
     protocol_section,
 )
-from serkit.evaluation.regression import ccc
+from serkit.evaluation.sphere_figures import (
+    octant_table,
+    region_counts,
+    region_picture,
+    region_scores,
+    region_table,
+    sphere_that_turns,
+)
 from serkit.evaluation.worst_errors import NUM_ERRORS, Sound, furthest_table
 
 STATISTIC_NAMES = {"ccc": "CCC", "pearson": "Pearson", "rmse": "RMSE"}
-FEWEST_OF_SPEAKER = 5  # utterances; a concordance of fewer is a matter of chance
+GRIDS = {"8 of 90°": 8, "18 of 60°": 18, "32 of 45°": 32}
+"""Grids of regions, by what they are called."""
 UNKNOWN = "unknown"
 CLOSING = (
     "Affect here is what raters said of an utterance, on the corpus's own scale mapped to [0, 1]. "
@@ -69,6 +88,7 @@ def write_affect_report(
     leaks: Sequence[str] = (),
     curves: Sequence[LearningCurve] = (),
     groups: Mapping[str, Mapping[str, str]] | None = None,
+    annotators: Annotators | None = None,
     embeddings: Mapping[str, Sequence[float] | Float[np.ndarray, " _"]] | None = None,
     embedding_method: Method = "pca",
     one_embedding_space: bool = False,
@@ -99,6 +119,8 @@ def write_affect_report(
         leaks: Leaks that were allowed; in red on top and at every table and picture.
         curves: Learning curves of all seeds and folds.
         groups: Ways of grouping to the group of each utterance.
+        annotators: Ratings of people, one by one: utterance to annotator to dimension to value in
+            [0, 1]. Their agreement then stands beside the system's.
         embeddings: Vector of each utterance, from the system of its fold.
         embedding_method: ``"pca"`` or ``"tsne"``.
         one_embedding_space: One system made all embeddings.
@@ -166,8 +188,10 @@ def write_affect_report(
             Section(
                 name="dimensions",
                 title="Predicted against rated",
-                blocks=(affect_picture(rows),),
+                blocks=(affect_picture(rows), *_coupling(rows, draws)),
             ),
+            *_sphere_section(rows, draws),
+            *_people_section(rows, annotators or {}, scores, draws),
             Section(name="folds", title="Folds", blocks=(_folds(scores, fold_facts or {}),)),
             Section(
                 name="speakers",
@@ -227,22 +251,7 @@ def concordance_by_speaker(rows: Sequence[AffectPrediction]) -> dict[str, dict[s
         >>> concordance_by_speaker(rows)
         {'s': {'arousal': 1.0}}
     """
-    parts: dict[str, dict[object, list[AffectPrediction]]] = defaultdict(lambda: defaultdict(list))
-    for row in rows:
-        parts[row.speaker][row.seed].append(row)
-
-    def of_seed(part: Sequence[AffectPrediction], dimension: str) -> float:
-        if len(part) < FEWEST_OF_SPEAKER:
-            return math.nan
-        return ccc([r.reference[dimension] for r in part], [r.predicted[dimension] for r in part])
-
-    return {
-        speaker: {
-            dimension: float(np.mean([of_seed(part, dimension) for part in seeds.values()]))
-            for dimension in rows[0].predicted
-        }
-        for speaker, seeds in sorted(parts.items())
-    }
+    return concordance_by(rows, {row.file: row.speaker for row in rows})
 
 
 @styled()
@@ -292,7 +301,7 @@ def concordance_picture(
         caption="Each row is a test speaker, broken lines are the pooled figures. Within a speaker "
         "ratings vary less, so a speaker's CCC is often below the pooled one."
         + (
-            f" {left_out} with fewer than {FEWEST_OF_SPEAKER} utterances, or where nothing varies, "
+            f" {left_out} with fewer than {FEWEST_OF_GROUP} utterances, or where nothing varies, "
             "lack a mark."
             if left_out
             else ""
@@ -395,6 +404,112 @@ def _speakers(
             for name, values in by_speaker.items()
         ),
     )
+
+
+def _coupling(rows: Sequence[AffectPrediction], draws: int) -> list[Table]:
+    """Whether dominance is more than arousal said again."""
+    if not {"arousal", "dominance"} <= rows[0].predicted.keys():
+        return []
+    found = coupling(rows, draws=draws)
+    lines = [
+        ("correlation of the two, rated", NOTHING, found.rated),
+        ("correlation of the two, predicted", NOTHING, found.predicted),
+        *(
+            (
+                f"CCC of dominance, arousal rated {step.low:.2f} to {step.high:.2f}",
+                str(step.num_utterances),
+                step.concordance,
+            )
+            for step in found.steps
+        ),
+        ("CCC of dominance, mean of these", NOTHING, found.within),
+    ]
+    table = Table(
+        name="coupling",
+        caption="Dominance beside arousal",
+        head=("figure", "utterances", "value", "95 % over speakers"),
+        rows=tuple((name, number, marked(i.value), i.text) for name, number, i in lines),
+        note="Where dominance is rated much as arousal is, hearing arousal alone scores well in "
+        "both. Within a third of the rated arousal it no longer does: what is left there is "
+        "dominance proper. Ratings vary less within a third, which lowers CCC as well.",
+    )
+    return [table]
+
+
+def _sphere_section(rows: Sequence[AffectPrediction], draws: int) -> list[Section]:
+    """All three dimensions as a direction and a distance, and the regions they lie in."""
+    if not set(AFFECT) <= rows[0].predicted.keys():
+        return []
+    scored = {name: region_scores(rows, Grid(n), draws=draws) for name, n in GRIDS.items()}
+    octants = next(iter(scored.values()))
+    blocks = (
+        sphere_that_turns(rows),
+        region_table(scored),
+        region_picture(octants),
+        Folded(summary="The regions in numbers", table=region_counts(octants)),
+        octant_table(rows),
+    )
+    return [Section(name="sphere", title="On the sphere", blocks=blocks)]
+
+
+def _people_section(
+    rows: Sequence[AffectPrediction], annotators: Annotators, scores: AffectScores, draws: int
+) -> list[Section]:
+    """The system beside people who rated the same speech."""
+    found = people_agreed(rows, annotators, draws=draws)
+    if found is None:
+        return []
+    columns = list(found.together)
+    pooled = {c: scores.figures[MEAN_CCC if c == MEAN else f"ccc_{c}"].interval for c in columns}
+    lines = [
+        *(
+            (f"{name} with the mean of the others", str(found.num_utterances[name]), figures)
+            for name, figures in found.by_annotator.items()
+        ),
+        ("people: mean of these", NOTHING, found.together),
+        ("system with the same means of the others", NOTHING, found.system),
+        ("system with the mean of all, as above", str(scores.num_utterances), pooled),
+    ]
+    values = Table(
+        name="people",
+        caption="CCC of people, and of the system",
+        head=("who", "utterances", *columns),
+        rows=(
+            *(
+                (name, number, *(marked(of[c].value) for c in columns))
+                for name, number, of in lines
+            ),
+            (
+                "the training mean for everything",
+                str(scores.num_utterances),
+                *["0.000"] * len(columns),
+            ),
+        ),
+        note="The mean of all is steadier than that of the others, so a system is compared with "
+        "people on the very values they are compared with. CCC of a constant is 0 by definition."
+        + f" Left out: {found.num_left_out} people who rated fewer than {FEWEST_OF_ANNOTATOR} of "
+        "these utterances with others, or fewer than those shown." * bool(found.num_left_out),
+    )
+    differences = Table(
+        name="people-difference",
+        caption="System less people, on the same values",
+        head=("CCC", "people", "95 % over speakers", "system", "95 % over speakers", "difference"),
+        rows=tuple(
+            (
+                c,
+                *(
+                    text
+                    for of in (found.together, found.system)
+                    for text in (marked(of[c].value), of[c].text)
+                ),
+                str(found.difference[c]),
+            )
+            for c in columns
+        ),
+    )
+    picture = spread_picture(rows, annotators)
+    blocks = (values, differences, *([picture] if picture else []))
+    return [Section(name="people", title="How well people agree", blocks=blocks)]
 
 
 def _groups_section(

@@ -58,7 +58,17 @@ class Code:
     before: str = ""
 
 
-Block = Table | Picture | Words | Listing | Terms | Code
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class Interactive:
+    """What answers to the reader, and the picture it is on paper and where no script runs."""
+
+    kind: ClassVar = "interactive"
+    picture: Picture
+    html: str
+    """Put into the page as it is, hidden. Its script shows it and loads nothing."""
+
+
+Block = Table | Picture | Interactive | Words | Listing | Terms | Code
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -153,7 +163,8 @@ class Page:
     @property
     def pictures(self) -> tuple[Picture, ...]:
         """All of them, in order."""
-        return tuple(block for block in self._blocks if isinstance(block, Picture))
+        shown = (b.picture if isinstance(b, Interactive) else b for b in self._blocks)
+        return tuple(block for block in shown if isinstance(block, Picture))
 
     @property
     def tables(self) -> tuple[Table, ...]:

@@ -276,7 +276,9 @@ class Experiment:
         settings = dict(self.system_settings)
         if settings.get("auxiliary") == "emotion" and "emotions" not in settings:
             known = (utterance.emotion() for utterance in everyone_in(self.protocol))
-            settings["emotions"] = in_order(emotion for emotion in known if emotion)
+            settings["emotions"] = in_order(
+                emotion for emotion in known if emotion not in (None, "other", "no_agreement")
+            )
         config = configure(self.system, names, settings)
         if self.frozen and getattr(config, "classifier", "") == "network":
             raise ExperimentError(

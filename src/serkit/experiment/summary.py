@@ -178,7 +178,7 @@ def notes_of(described: Mapping[str, Any], num_folds: int, seeds: set[int]) -> l
         notes.append(f"Only {num_folds} of {len(protocol['folds'])} folds were run.")
     if not protocol["independent_speaker"]:
         notes.append(f"No independence of speakers is claimed: {protocol['labelled']}.")
-    notes += protocol["remarks"]
+    notes += protocol.get("remarks", [])  # folders from before there were remarks have none
     identity = described["identity"]
     qualities = {identity.get(f"{side}_quality", "hq") for side in ("train", "test")}
     if qualities != {"hq"}:

@@ -368,6 +368,8 @@ class PretrainedEncoder(nn.Module):
             num_samples: valid samples per utterance.
         """
         num_frames = self.num_frames(num_samples)
+        if len(waveform) == 0:
+            return waveform.new_zeros(0, 1, self.width), num_frames
         with torch.no_grad(), torch.autocast(waveform.device.type, enabled=False):
             heard = self._normalised(waveform, num_samples)
         learns = torch.is_grad_enabled() and self.tune != "frozen"
