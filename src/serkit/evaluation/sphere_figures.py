@@ -596,7 +596,7 @@ def _dots(
     *,
     filled: bool,
     alpha: float,
-    zorder: float,
+    zorder: int,
 ) -> None:
     """Dots for ratings, rings for predictions."""
     colour: dict[str, Any] = (

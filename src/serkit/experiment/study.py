@@ -12,8 +12,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from serkit.corpus import Corpus, load, protocol
+from serkit.corpus import AFFECT, Corpus, load, protocol
+from serkit.corpus.sphere import Grid
 from serkit.evaluation import write_results
+from serkit.evaluation.sphere_figures import region_scores
 from serkit.experiment.folder import (
     EXPERIMENT,
     Finished,
@@ -340,9 +342,29 @@ def _ablation_rows(
     }
     rows = rows_of(described, finished.records, finished.predictions, whole=True, extra=extra)
     return [
-        {"row": name, **row, **_difference(name, row["seed"] == "pooled", done, reference)}
+        {
+            "row": name,
+            **row,
+            **_difference(name, row["seed"] == "pooled", done, reference),
+            **_regions(recipe, described, finished, row["seed"]),
+        }
         for row in rows
     ]
+
+
+def _regions(recipe: Recipe, described: Mapping[str, Any], finished: Finished, seed: Any) -> Row:
+    """How often the predicted affect lies in the region of the sphere that the rating lies in."""
+    if set(described["protocol"].get("affect", ())) != set(AFFECT):
+        return {}
+    everyone = _complete_predictions(finished)
+    rows = [row for row in everyone if seed == "pooled" or str(row.seed) == str(seed)]
+    if not rows:  # of the ensemble of seeds
+        return {"region_macro_f1": "", "region_accuracy": ""}
+    figures = region_scores(rows, Grid(recipe.system_settings.get("regions", 8)), draws=0).figures
+    return {
+        "region_macro_f1": round(figures["macro_f1"].mean, 4),
+        "region_accuracy": round(figures["war"].mean, 4),
+    }
 
 
 def _difference(

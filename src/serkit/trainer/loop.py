@@ -453,7 +453,7 @@ def update_average(
 
 # ----------------------------------------------------------------------------------- the gradient
 
-Batch = tuple[Float[Tensor, "B N"], Int[Tensor, " B"], Float[Tensor, "B C"]]
+Batch = tuple[Float[Tensor, "_ _"], Int[Tensor, " _"], Float[Tensor, "_ _"]]
 
 
 def backward(
