@@ -35,6 +35,7 @@ EXTRAS = {
     "audformat": ("audformat", "audformat databases"),
     "audb": ("audb", "serkit corpora fetch"),
     "tensorboard": ("tensorboard", "train --tensorboard"),
+    "ssl": ("transformers", "pre-trained speech encoders"),
 }
 """Extra to its module, and what it is for."""
 
