@@ -114,7 +114,7 @@ class WhisperLogMel(nn.Module):
             num_mel_filters=num_mels,
             min_frequency=0.0,
             max_frequency=SAMPLE_RATE / 2,
-            sampling_rate=SAMPLE_RATE,
+            sampling_rate=SAMPLE_RATE,  # codespell:ignore sampling_rate
             norm="slaney",
             mel_scale="slaney",
         )
@@ -784,7 +784,7 @@ def _normalises(folder: Path) -> bool:
             continue
         stated = json.loads((folder / name).read_text(encoding="utf-8"))
         stated = stated.get("feature_extractor", stated)
-        rate = stated.get("sampling_rate", SAMPLE_RATE)
+        rate = stated.get("sampling_rate", SAMPLE_RATE)  # codespell:ignore sampling_rate
         if rate != SAMPLE_RATE:
             raise EncoderError(
                 f"encoder: {folder / name} expects {rate} Hz, but every waveform here has "
