@@ -64,3 +64,44 @@ def test_nothing_to_prepare_by_is_said() -> None:
 def test_settings_of_pretrained_encoders_mean_nothing_from_scratch(setting: dict[str, str]) -> None:
     with pytest.raises(ValueError, match=f"{next(iter(setting))}: log_mel is trained from scratch"):
         build_encoder(LOG_MEL, **setting)
+
+
+@pytest.fixture(scope="module", params=["log_mel", "cnn_blstm"])
+def prepared(request: pytest.FixtureRequest) -> torch.nn.Module:
+    torch.manual_seed(0)
+    made = build_encoder(request.param).eval()
+    made.prepare([NOISE[:16000], NOISE[16000:] / 2])
+    return made
+
+
+@torch.no_grad()
+def test_every_encoder_from_scratch_hears_an_utterance_the_same_in_company(
+    prepared: torch.nn.Module,
+) -> None:
+    first, second = torch.from_numpy(NOISE[:9000]), torch.from_numpy(NOISE[9000:30000])
+    alone, num_frames = prepared(first[None], torch.tensor([9000]))
+    assert num_frames.tolist() == prepared.num_frames(torch.tensor([9000])).tolist()
+    assert alone.shape == (1, int(num_frames), prepared.width)
+    both = torch.stack([torch.cat([first, torch.full((12000,), 7.0)]), second])
+    among, nums = prepared(both, torch.tensor([9000, 21000]))
+    torch.testing.assert_close(among[:1, : int(num_frames)], alone, atol=1e-5, rtol=0)
+    assert (among[0, int(num_frames) :] == 0).all()
+    assert nums.tolist() == prepared.num_frames(torch.tensor([9000, 21000])).tolist()
+
+
+def test_augmentation_is_of_training_alone_and_drawn_anew() -> None:
+    for name in ("log_mel", "cnn_blstm"):
+        torch.manual_seed(0)
+        encoder = build_encoder(name, augment="vtlp+specaugment")
+        for module in encoder.modules():
+            if isinstance(module, torch.nn.Dropout):
+                module.p = 0.0
+        heard = torch.from_numpy(NOISE[:16000])[None], torch.tensor([16000])
+        first, second = encoder.train()(*heard)[0], encoder(*heard)[0]
+        assert not torch.allclose(first, second, atol=1e-3)
+        assert torch.equal(encoder.eval()(*heard)[0], encoder(*heard)[0])
+
+
+def test_augmentation_is_refused_for_pretrained_encoders() -> None:
+    with pytest.raises(ValueError, match="augment: vtlp is for log_mel, cnn_blstm"):
+        build_encoder("some/encoder", augment="vtlp")

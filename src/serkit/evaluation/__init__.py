@@ -13,6 +13,13 @@ from serkit.evaluation.affect import (
     score_affect,
     write_affect_predictions,
 )
+from serkit.evaluation.affect_agreement import (
+    Coupling,
+    PeopleAgreed,
+    concordance_by,
+    coupling,
+    people_agreed,
+)
 from serkit.evaluation.agreement import (
     Agreed,
     Agreement,
@@ -90,6 +97,7 @@ from serkit.evaluation.significance import (
     mcnemar,
     shifted_labels,
 )
+from serkit.evaluation.sphere_figures import sphere_picture, words_for
 from serkit.evaluation.verification import (
     Decisions,
     DetCurve,
@@ -136,6 +144,7 @@ __all__ = [
     "ChanceCheck",
     "Comparison",
     "Confusion",
+    "Coupling",
     "Decisions",
     "DetCurve",
     "EqualErrorRate",
@@ -151,6 +160,7 @@ __all__ = [
     "McNemar",
     "MinDcf",
     "Pair",
+    "PeopleAgreed",
     "Prediction",
     "PredictionsError",
     "ProbabilityScores",
@@ -176,7 +186,9 @@ __all__ = [
     "compare",
     "compare_affect",
     "compare_predictions",
+    "concordance_by",
     "confused_labels",
+    "coupling",
     "decide",
     "decide_trials",
     "det_curve",
@@ -197,6 +209,7 @@ __all__ = [
     "mcnemar",
     "min_dcf",
     "pearson",
+    "people_agreed",
     "precision",
     "probability_scores",
     "prototype",
@@ -217,6 +230,7 @@ __all__ = [
     "shifted_labels",
     "speaker_bootstrap",
     "speaker_draws",
+    "sphere_picture",
     "temperatures",
     "threshold_at",
     "threshold_for",
@@ -228,6 +242,7 @@ __all__ = [
     "verification_rows",
     "war",
     "weighted_f1",
+    "words_for",
     "write_affect_predictions",
     "write_predictions",
     "write_report",

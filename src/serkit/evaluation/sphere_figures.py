@@ -190,8 +190,8 @@ def sphere_picture(rows: Sequence[AffectPrediction], *, grid: Grid | None = None
         >>> rows = [AffectPrediction.of(seed=0, fold="1", file="a", speaker="s",
         ...                             reference=dict.fromkeys(AFFECT, 0.9),
         ...                             predicted=dict.fromkeys(AFFECT, 0.6))]
-        >>> sphere_picture(rows).alt[:60]
-        'Sphere with axes of arousal, valence and dominance. 1 of 1 pr'
+        >>> sphere_picture(rows).alt.partition(";")[0].partition(". ")[2]
+        '1 of 1 predictions lie in the region of their rating'
     """
     from matplotlib import colormaps
     from matplotlib.collections import LineCollection

@@ -75,7 +75,7 @@ class Config:
     lambda_epochs: int | None = None
     """Epochs with an auxiliary loss under ``linear``; None is a quarter of all, 5 of 20."""
     encoder: str = LOG_MEL
-    """``log_mel``, trained from scratch, or a pre-trained encoder: hub id or local folder."""
+    """``log_mel`` or ``cnn_blstm``, from scratch, or a pre-trained one: hub id or local folder."""
     tune: Tune = "full"
     """Train all of a pre-trained encoder but its convolutions, nothing, or a low-rank addition."""
     layers: Layers = "last"
@@ -83,7 +83,7 @@ class Config:
     normalise: Normalise | None = None
     """Of the waveform for a pre-trained encoder; None is what suits it."""
     augment: Augment = "none"
-    """Of ``log_mel``: perturb the vocal-tract length, mask frames and mel bins, or both."""
+    """From scratch: perturb the vocal-tract length, mask frames and mel bins, or both."""
     checkpointing: bool = False
     """Compute a pre-trained encoder's activations twice rather than keep them in memory."""
     max_seconds: float = 12.0

@@ -45,7 +45,7 @@ class Config:
     emotions: tuple[str, ...]
     """Labels, in the order of the logits."""
     encoder: str = LOG_MEL
-    """``log_mel``, trained from scratch, or a pre-trained encoder: hub id or local folder."""
+    """``log_mel`` or ``cnn_blstm``, from scratch, or a pre-trained one: hub id or local folder."""
     tune: Tune = "full"
     """Train all of a pre-trained encoder but its convolutions, nothing, or a low-rank addition."""
     layers: Layers = "last"
@@ -53,7 +53,7 @@ class Config:
     normalise: Normalise | None = None
     """Of the waveform for a pre-trained encoder; None is what suits it."""
     augment: Augment = "none"
-    """Of ``log_mel``: perturb the vocal-tract length, mask frames and mel bins, or both."""
+    """From scratch: perturb the vocal-tract length, mask frames and mel bins, or both."""
     checkpointing: bool = False
     """Compute a pre-trained encoder's activations twice rather than keep them in memory."""
     projection: int = 256
