@@ -13,9 +13,11 @@ from serkit.evaluation import (
 )
 from serkit.evaluation.affect_figures import (
     LEAST_RATE,
+    MOST_ERROR,
     affect_picture,
     det_picture,
     det_picture_of,
+    spread_picture,
 )
 
 
@@ -58,6 +60,37 @@ def test_many_dots_are_thinned_and_the_caption_says_so(monkeypatch):
     dots = lines_of(picture.canvas.axes[0])[1]
     assert len(dots.get_xdata()) == 60
     assert "One in 2 is drawn" in picture.caption
+
+
+def test_error_is_drawn_against_spread_beside_that_of_one_person():
+    """Annotators 2 s apart: their spread is s, one is 2 s from the other; the error is known."""
+    rows, said = [], {}
+    for n in range(24):
+        half, error = 0.05 * (1 + n % 4), 0.1 if n % 2 else 0.7
+        said[str(n)] = {"a": {"arousal": 0.5 - half}, "b": {"arousal": 0.5 + half}}
+        rows.append(
+            AffectPrediction.of(
+                seed=0, fold="1", file=str(n), speaker="s", reference={"arousal": 0.5},
+                predicted={"arousal": 0.5 + error},
+            )
+        )  # fmt: skip
+    picture = spread_picture(rows, said)
+    dots, system, person = lines_of(picture.canvas.axes[0])
+    assert dots.get_xdata().tolist() == pytest.approx([0.05 * (1 + n % 4) for n in range(24)])
+    assert system.get_xdata().tolist() == pytest.approx([0.05, 0.1, 0.15, 0.2])
+    assert system.get_ydata().tolist() == pytest.approx([0.7, 0.1, 0.7, 0.1])
+    assert person.get_ydata().tolist() == pytest.approx([0.1, 0.2, 0.3, 0.4])
+    assert f"12 errors above {MOST_ERROR} are not in the picture" in picture.caption
+    assert "arousal -0.45" in picture.alt
+
+
+def test_utterances_that_one_person_rated_have_no_spread_to_draw():
+    rows = affect_rows(num_utterances=5)
+    assert spread_picture(rows, {}) is None
+    assert spread_picture(rows, {"0": {"a": {"arousal": 0.5}}}) is None
+    both = {"0": {"a": {"arousal": 0.5}, "b": {"arousal": 0.7}}}
+    picture = spread_picture(rows, both)
+    assert [axes.get_title("left").split()[0] for axes in picture.canvas.axes] == ["arousal"]
 
 
 def test_normal_scores_give_a_straight_line_through_the_equal_error_rate():

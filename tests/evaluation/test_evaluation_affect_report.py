@@ -4,11 +4,15 @@ import numpy as np
 import pytest
 from html_page import Page
 
+from serkit.corpus import AFFECT
+from serkit.corpus.sphere import Grid
 from serkit.evaluation import AffectPrediction, affect_ensemble, ccc, score_affect
+from serkit.evaluation.affect_agreement import MEAN, coupling, people_agreed
 from serkit.evaluation.affect_report import (
     concordance_by_speaker,
     write_affect_report,
 )
+from serkit.evaluation.sphere_figures import octant_table, region_scores
 from serkit.evaluation.worst_errors import flac_of
 
 
@@ -114,3 +118,111 @@ def test_speakers_of_few_utterances_have_no_concordance(tmp_path, rows):
     assert "9 with fewer than 5 utterances" in page.text
     assert page.tables["table-by-speaker"][1] == ["tones/0", "2", "n/a", "n/a"]
     assert "few (one seed)" in page.text
+
+
+@pytest.fixture(scope="module")
+def people():
+    """What three people said of each utterance of ``of_people``."""
+    generator = np.random.default_rng(4)
+    truth = generator.uniform(0.1, 0.9, (60, 3))
+    return {
+        f"tones/{n:02d}": {
+            name: dict(zip(AFFECT, (truth[n] + generator.normal(0, 0.05, 3)).clip(0, 1).tolist(),
+                           strict=True))
+            for name in ("anna", "ben", "cem")
+        }
+        for n in range(60)
+    }  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def of_people(people):
+    """Two seeds, ten speakers, all three dimensions."""
+    generator = np.random.default_rng(5)
+    rated = {
+        file: {d: float(np.mean([of[d] for of in said.values()])) for d in AFFECT}
+        for file, said in people.items()
+    }
+    return [
+        AffectPrediction.of(
+            seed=seed, fold=str(n % 2), file=file, speaker=f"tones/{n % 10}", reference=reference,
+            predicted={d: value + generator.normal(0, 0.2) for d, value in reference.items()},
+        )
+        for seed in (0, 1) for n, (file, reference) in enumerate(rated.items())
+    ]  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def with_people(tmp_path_factory, of_people, people):
+    folder = tmp_path_factory.mktemp("people")
+    path = write_affect_report(
+        folder / "report.html",
+        of_people,
+        title="svr on people",
+        leaks=["LEAK (take), allowed by hand: one"],
+        annotators=people,
+        figures_folder=folder / "figures",
+        draws=50,
+    )
+    return Page(path.read_text(encoding="utf-8")), folder / "figures"
+
+
+def test_three_dimensions_lie_on_the_sphere_and_annotators_beside_the_system(with_people):
+    page, folder = with_people
+    page.check()
+    assert page.sections == [
+        "figures", "dimensions", "sphere", "people", "folds", "speakers", "errors", "data",
+        "audit", "again",
+    ]  # fmt: skip
+    assert len(page.scripts) == 1
+    assert [c.get("role") for c in page.all("canvas")] == ["application", "img", "img", "img"]
+    for name in ("sphere.svg", "sphere.pdf", "regions.svg", "spread.svg", "octants.csv",
+                 "people.tex", "coupling.csv", "region-figures.csv"):  # fmt: skip
+        assert (folder / name).is_file(), name
+    assert b"#b00020" in (folder / "sphere.svg").read_bytes()
+    assert all("LEAK (take)" in caption for caption in page.captions)
+
+
+def test_the_tables_hold_the_figures_of_their_functions(with_people, of_people, people):
+    page, _ = with_people
+    regions = {line[0]: line[1:] for line in page.tables["table-region-figures"][1:]}
+    for name, number in (("8 of 90°", 8), ("18 of 60°", 18), ("32 of 45°", 32)):
+        scores = region_scores(of_people, Grid(number), draws=50)
+        assert regions[name][2:4] == [
+            scores.figures["macro_f1"].text, scores.figures["macro_f1"].interval.text
+        ]  # fmt: skip
+        assert regions[name][4] == scores.figures["war"].text
+        assert regions[name][0] == str(len(scores.absent))
+    assert page.tables["table-octants"][1:] == [list(line) for line in octant_table(of_people).rows]
+    found = people_agreed(of_people, people, draws=50)
+    lines = {line[0]: line[1:] for line in page.tables["table-people"][1:]}
+    columns = [*AFFECT, MEAN]
+    assert lines["people: mean of these"][1:] == [f"{found.together[c].value:.3f}" for c in columns]
+    assert lines["system with the same means of the others"][1:] == [
+        f"{found.system[c].value:.3f}" for c in columns
+    ]
+    assert lines["the training mean for everything"][1:] == ["0.000"] * 4
+    figures = score_affect(of_people, draws=50).figures
+    assert lines["system with the mean of all, as above"][1:] == [
+        f"{figures[f'ccc_{c}'].mean:.3f}" for c in columns
+    ]
+    differences = {line[0]: line[-1] for line in page.tables["table-people-difference"][1:]}
+    assert differences == {c: str(found.difference[c]) for c in columns}
+    beside = page.tables["table-coupling"][1:]
+    expected = coupling(of_people, draws=50)
+    assert beside[0][2] == f"{expected.rated.value:.3f}"
+    assert beside[-1][2:] == [f"{expected.within.value:.3f}", expected.within.text]
+
+
+def test_without_annotators_there_is_no_agreement_and_with_two_dimensions_no_sphere(
+    whole, tmp_path, of_people
+):
+    page, _ = whole
+    assert not {"sphere", "people"} & set(page.sections)
+    assert not page.scripts
+    path = write_affect_report(tmp_path / "r.html", of_people, title="alone", draws=10)
+    alone = Page(path.read_text(encoding="utf-8"))
+    alone.check()
+    assert "sphere" in alone.sections
+    assert "people" not in alone.sections
+    assert "people agree" not in alone.text

@@ -458,3 +458,17 @@ def test_what_a_fold_keeps_of_an_utterance_comes_back(
     older = {name: value for name, value in kept.items() if name not in left_out}
     expected = {name: None if name in left_out else value for name, value in kept.items()}
     assert facts_about(utterance_from(utterance.id, older)) == expected
+
+
+def test_what_people_said_of_affect_is_kept_where_there_are_several(tones: Corpus) -> None:
+    consensus = Rating(rater="consensus", affect={"arousal": 0.5})
+    anna, ben = (Rating(rater=name, affect={"arousal": 0.25}) for name in ("anna", "ben"))
+    known = tones.utterances[0].ratings
+    several = replace(tones.utterances[0], ratings=(*known, consensus, anna, ben))
+    kept = json.loads(json.dumps(facts_about(several)))
+    assert kept["annotators"] == {"anna": {"arousal": 0.25}, "ben": {"arousal": 0.25}}
+    back = utterance_from(several.id, kept)
+    assert back.affect("ben") == {"arousal": 0.25}
+    assert facts_about(back) == kept
+    for ratings in ((consensus, anna), (consensus,), ()):
+        assert "annotators" not in facts_about(replace(several, ratings=ratings))

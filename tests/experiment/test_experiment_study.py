@@ -179,7 +179,10 @@ def test_every_recipe_can_be_built(path: Path, monkeypatch: pytest.MonkeyPatch) 
         assert recipe.protocol in passport.protocols
         affect = system_class(recipe.system).task == "affect"
         names = AFFECT if affect else tuple(passport.emotions)
-        config = configure(recipe.system, names, recipe.system_settings)
+        settings = dict(recipe.system_settings)
+        if "/" in settings.get("encoder", ""):  # its weights are on the hub
+            settings = {n: v for n, v in settings.items() if n not in ("encoder", "checkpointing")}
+        config = configure(recipe.system, names, settings)
         assert system_class(recipe.system)(config) is not None
 
 

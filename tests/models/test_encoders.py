@@ -102,6 +102,10 @@ def test_augmentation_is_of_training_alone_and_drawn_anew() -> None:
         assert torch.equal(encoder.eval()(*heard)[0], encoder(*heard)[0])
 
 
+def test_the_convolutional_recurrent_encoder_has_the_parameters_it_says() -> None:
+    assert sum(p.numel() for p in build_encoder("cnn_blstm").parameters()) == 117_664
+
+
 def test_augmentation_is_refused_for_pretrained_encoders() -> None:
     with pytest.raises(ValueError, match="augment: vtlp is for log_mel, cnn_blstm"):
         build_encoder("some/encoder", augment="vtlp")

@@ -158,7 +158,7 @@ class CnnBlstmEncoder(nn.Module):
     The small network of the system ``crnn`` with one kernel in place of several side by side and
     without its summary. A pitch or a vocal tract that is somewhat higher moves a pattern along the
     mel axis, where kernels that slide over it find it again; ``log_mel`` has a weight for each
-    bin. Each utterance is brought to mean 0 and deviation 1 first. 25 frames per second, 150,656
+    bin. Each utterance is brought to mean 0 and deviation 1 first. 25 frames per second, 117,664
     parameters.
 
     Args:
