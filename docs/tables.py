@@ -48,16 +48,16 @@ VERIFICATION, BACKENDS = ".verification.csv", ".backends.csv"
 
 def ablation_table(path: Path) -> str:
     """The pooled rows of an ablation, each with its distance from the row it is compared with."""
-    lines = [
-        "| row | UAR | 95 % over speakers | UAR, mean over folds | WAR | macro F1 | parameters "
-        "| MMAC/s | minutes per fold | difference of UAR |",
-        "|---|---|---|---|---|---|---|---|---|---|",
-    ]
-    for row in read_results(path):
-        if row["seed"] != "pooled":
-            continue
-        low, high = row["uar_low"], row["uar_high"]
-        interval = f"{float(low):.3f} to {float(high):.3f}" if low and high else "no interval"
+    rows = [row for row in read_results(path) if row["seed"] == "pooled"]
+    is_affect = bool(rows) and "ccc_mean" in rows[0]
+    main, name = ("ccc", "mean CCC") if is_affect else ("uar", "UAR")
+    figures = AFFECT_FIGURES if is_affect else EMOTION_FIGURES
+    heads = ["row", name, "95 % over speakers", *figures.values(), "parameters"]
+    heads += ["minutes per fold", f"difference of {name}"]
+    lines = [f"| {' | '.join(heads)} |", "|" + "---|" * len(heads)]
+    for row in rows:
+        low, high = row[f"{main}_low"], row[f"{main}_high"]
+        headline = "ccc_mean" if is_affect else "uar"
         difference = ""
         if row["difference"]:
             difference = f"{float(row['difference']):+.3f}"
@@ -65,13 +65,35 @@ def ablation_table(path: Path) -> str:
                 ends = (float(row["difference_low"]), float(row["difference_high"]))
                 difference += f" ({ends[0]:+.3f} to {ends[1]:+.3f})"
             difference += f" to {row['against']}"
-        lines.append(
-            f"| {row['row']} | {float(row['uar']):.3f}{spread(row, 'uar')} | {interval} "
-            f"| {float(row['uar_fold_mean']):.3f} | {float(row['war']):.3f} "
-            f"| {float(row['macro_f1']):.3f} | {int(row['parameters']):,} "
-            f"| {row['mmac_per_second']} | {row['minutes_per_fold']} | {difference} |"
-        )
+        cells = [
+            row["row"],
+            f"{float(row[headline]):.3f}{spread(row, headline)}",
+            f"{float(low):.3f} to {float(high):.3f}" if low and high else "no interval",
+            *(_figure(row, figure) for figure in figures),
+            f"{int(row['parameters']):,}",
+            row["minutes_per_fold"],
+            difference,
+        ]
+        lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines)
+
+
+EMOTION_FIGURES = {
+    "uar_fold_mean": "UAR, mean over folds",
+    "war": "WAR",
+    "macro_f1": "macro F1",
+    "mmac_per_second": "MMAC/s",
+}
+AFFECT_FIGURES = {
+    **{f"ccc_{name}": f"CCC {name}" for name in ("arousal", "valence", "dominance")},
+    "region_macro_f1": "regions: macro F1",
+    "region_accuracy": "regions: accuracy",
+}
+"""Columns of an ablation's results that its table shows, and what they are called there."""
+
+
+def _figure(row: Mapping[str, str], name: str) -> str:
+    return row[name] if name == "mmac_per_second" else f"{float(row[name]):.3f}"
 
 
 def cross_matrices(path: Path) -> str:
