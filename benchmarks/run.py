@@ -495,6 +495,70 @@ def degrading() -> str:
     )
 
 
+def affect() -> str:
+    """How many utterances per second does EmoSphere train on and rate, by encoder?"""
+    import torch
+
+    from serkit.systems.emosphere import EmoSphere
+    from serkit.trainer import Settings, fit
+    from serkit.trainer.loop import Example
+    from serkit.trainer.run import Run
+
+    logging.disable(logging.INFO)
+    waveforms = recordings()[0]
+    targets = np.random.default_rng(0).uniform(size=(len(waveforms), 3)).tolist()
+    examples = [  # whose ratings do not matter to its speed
+        Example(waveform=waveform, affect=tuple(target), id=str(index))
+        for index, (waveform, target) in enumerate(zip(waveforms, targets, strict=True))
+    ]
+
+    def made(encoder: str) -> EmoSphere:
+        torch.manual_seed(0)
+        system = EmoSphere(EmoSphere.Config(encoder=encoder, augment="vtlp+specaugment"))
+        system.prepare(waveforms, targets)
+        return system
+
+    def an_epoch(encoder: str, precision: str) -> float:
+        given = {"epochs": 3, "precision": precision, "device": "cpu", "schedule": "constant"}
+        settings = Settings(**{**EmoSphere.settings, **given})
+        with tempfile.TemporaryDirectory() as folder:
+            history = fit(
+                made(encoder), examples, settings=settings, seed=0, run=Run(Path(folder)),
+                select=None, report=lambda epoch: None,
+            )  # fmt: skip
+        return statistics.median(epoch.seconds for epoch in history.epochs[1:])  # warm by then
+
+    rows: list[list[object]] = []
+    for encoder in ("log_mel", "cnn_blstm"):
+        seconds: Times = {"float32": [], "bfloat16": []}
+        for _ in range(3):
+            for precision, times in seconds.items():
+                times.append(an_epoch(encoder, precision))
+        system = made(encoder).eval()
+        rated = rounds({"rate": lambda system=system: system.affect(waveforms)}, num_rounds=5)
+        rows += [
+            [
+                f"`{encoder}`, training, {precision}",
+                f"{len(examples) / statistics.median(times):.0f}",
+                ratio(seconds["float32"], times),
+            ]
+            for precision, times in seconds.items()
+        ]
+        rows.append(
+            [
+                f"`{encoder}`, rating, float32",
+                f"{len(examples) / statistics.median(rated['rate']):.0f}",
+                "-",
+            ]
+        )
+    return (
+        f"{amount(waveforms)}, already decoded, batch 32 in training and 16 in rating, one thread; "
+        "epochs after the first. A pre-trained encoder is another matter: WavLM-large takes about "
+        "18 billion multiply-accumulates for a second of speech, `log_mel` 15 million.\n\n"
+        + table(["", "utterances per second", "times as fast as float32"], rows)
+    )
+
+
 def classifiers() -> str:
     """How long does each classifier take to be chosen and fitted, and to answer?"""
     from serkit.models.classifiers import GRIDS, KINDS, Classifier
@@ -657,6 +721,7 @@ QUESTIONS: dict[str, tuple[Callable[[], str], str | None]] = {
     "prediction": (prediction, "1"),
     "embedding": (embedding, "1"),
     "verification": (verification, "1"),
+    "affect": (affect, "1"),
     "classifiers": (classifiers, "1"),
     "degrading": (degrading, "1"),
     "start": (start, None),
