@@ -51,8 +51,10 @@ together, so below in front there is little, and what is behind it shows through
 """
 MOST_PRINTED = 250
 """Utterances of the picture for papers; more are thinned by chance, always to the same ones."""
-MOST_TURNED = 2000
+MOST_TURNED = 1000
 """Utterances of the sphere that turns."""
+FEW = 100
+"""Fewer utterances than that have larger marks."""
 GENERATOR_SEED = 20250101
 FURTHEST = math.sqrt(3)
 """Distance of the corners of the scales from their middle."""
@@ -222,11 +224,12 @@ def sphere_picture(rows: Sequence[AffectPrediction], *, grid: Grid | None = None
             LineCollection(list(np.where(own, arcs[:, :, :2], np.nan)), colors=INK, linewidths=0.6,
                            alpha=(0.15 if hidden else 0.55) * sure, zorder=2 if hidden else 4)
         )  # fmt: skip
+    size = 2.0 if len(drawn) < FEW else 1.0
     for kind, (points, distance) in enumerate(zip(seen, far, strict=True)):
         colours = scale(distance / FURTHEST)
         for hidden in (True, False):
             own = np.flatnonzero((points[:, 2] < 0) == hidden)
-            _dots(globe, points[own], colours[own], 5 + 14 * distance[own], filled=not kind,
+            _dots(globe, points[own], colours[own], size * (5 + 14 * distance[own]), filled=not kind,
                   alpha=0.28 if hidden else 0.95, zorder=3 if hidden else 5)  # fmt: skip
 
     for cell, (across, up) in zip((cells[0, 1], cells[0, 2], cells[1, 1]), FLATS, strict=True):
@@ -237,7 +240,7 @@ def sphere_picture(rows: Sequence[AffectPrediction], *, grid: Grid | None = None
             LineCollection(list(np.stack(flat, axis=1)), colors=INK, linewidths=0.4, alpha=0.2)
         )
         for kind, (points, distance) in enumerate(zip(flat, far, strict=True)):
-            _dots(axes, points, scale(distance / FURTHEST), 7.0, filled=not kind, alpha=0.85,
+            _dots(axes, points, scale(distance / FURTHEST), 7 * size, filled=not kind, alpha=0.85,
                   zorder=3)  # fmt: skip
         axes.axhline(0.5, color=PALE, linewidth=0.7, zorder=0)
         axes.axvline(0.5, color=PALE, linewidth=0.7, zorder=0)
@@ -315,6 +318,7 @@ def sphere_that_turns(rows: Sequence[AffectPrediction], *, grid: Grid | None = N
         "labels": [[name, point.round(3).tolist()] for name, point in _labels(grid)],
         "view": VIEW,
         "colours": [to_hex(c) for c in colormaps["viridis"](np.linspace(*SHADES, 12))],
+        "few": FEW,
         "help": HELP,
     }
     template = Environment(

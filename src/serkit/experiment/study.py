@@ -360,7 +360,7 @@ def _regions(recipe: Recipe, described: Mapping[str, Any], finished: Finished, s
     rows = [row for row in everyone if seed == "pooled" or str(row.seed) == str(seed)]
     if not rows:  # of the ensemble of seeds
         return {"region_macro_f1": "", "region_accuracy": ""}
-    figures = region_scores(rows, Grid(recipe.system_settings.get("regions", 8)), draws=0).figures
+    figures = region_scores(rows, Grid(recipe.system_settings.get("regions", 8)), draws=1).figures
     return {
         "region_macro_f1": round(figures["macro_f1"].mean, 4),
         "region_accuracy": round(figures["war"].mean, 4),
