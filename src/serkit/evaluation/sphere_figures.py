@@ -229,7 +229,8 @@ def sphere_picture(rows: Sequence[AffectPrediction], *, grid: Grid | None = None
         colours = scale(distance / FURTHEST)
         for hidden in (True, False):
             own = np.flatnonzero((points[:, 2] < 0) == hidden)
-            _dots(globe, points[own], colours[own], size * (5 + 14 * distance[own]), filled=not kind,
+            sizes = size * (5 + 14 * distance[own])
+            _dots(globe, points[own], colours[own], sizes, filled=not kind,
                   alpha=0.28 if hidden else 0.95, zorder=3 if hidden else 5)  # fmt: skip
 
     for cell, (across, up) in zip((cells[0, 1], cells[0, 2], cells[1, 1]), FLATS, strict=True):

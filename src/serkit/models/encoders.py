@@ -19,10 +19,8 @@ from serkit.models.masked import MaskedBatchNorm, reverse
 
 Waveform = Float[np.ndarray, " _"]  # not N: the waveforms of a sequence differ in length
 
-LOG_MEL = "log_mel"
-"""Name of the default encoder, which is trained from scratch."""
-FROM_SCRATCH = (LOG_MEL, "cnn_blstm")
-"""Names of all that are; any other is a hub id or a folder."""
+LOG_MEL, CNN_BLSTM = FROM_SCRATCH = ("log_mel", "cnn_blstm")
+"""Names of the encoders that are trained from scratch; any other is a hub id or a folder."""
 
 Tune = Literal["full", "frozen", "lora"]
 Layers = Literal["last", "weighted"]
@@ -324,7 +322,7 @@ def build_encoder(
     layers: Layers = "last",
     normalise: Normalise | None = None,
     checkpointing: bool = False,
-    augment: Augment = "none",
+    augment: Augment | None = None,
 ) -> Any:
     """The encoder of a name.
 
@@ -336,7 +334,7 @@ def build_encoder(
         layers: The last hidden state, or a learnt mix of all (pre-trained only).
         normalise: Of the waveform; None is what suits the encoder (pre-trained only).
         checkpointing: Compute activations twice rather than keep them (pre-trained only).
-        augment: Of the frames in training (those from scratch only).
+        augment: Of the frames in training (those from scratch only); None is all there is.
 
     Raises:
         ValueError: A setting that ``log_mel`` does not have.
@@ -353,10 +351,9 @@ def build_encoder(
                     f"{setting}: {name} is trained from scratch and has no such setting; leave "
                     "it, or name a pre-trained encoder"
                 )
-        return (
-            LogMelEncoder(augment=augment) if name == LOG_MEL else CnnBlstmEncoder(augment=augment)
-        )
-    if augment != "none":
+        kind = LogMelEncoder if name == LOG_MEL else CnnBlstmEncoder
+        return kind(augment=augment or "vtlp+specaugment")
+    if augment not in (None, "none"):
         raise ValueError(
             f"augment: {augment} is for {', '.join(FROM_SCRATCH)}; leave it for a pre-trained "
             "encoder, which masks its own frames"

@@ -11,8 +11,8 @@ Claims:     MSP-Podcast, a part of its development set: CCC valence 0.6952, arou
 Reproduced: see docs/systems/emosphere.md and results/emosphere.*.csv.
 Departures: invalid frames are zeroed before every convolution of the pooling, without which padding
             reaches valid frames; the key projection has no bias, which a softmax over keys cannot
-            feel; frames are counted by the encoder's own convolutions; ``log_mel`` in place of
-            WavLM-large is our choice for work without pre-trained weights.
+            feel; frames are counted by the encoder's own convolutions; an encoder from scratch in
+            place of WavLM-large is our choice for work without pre-trained weights.
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -28,7 +28,7 @@ from serkit.corpus import AFFECT
 from serkit.corpus.sphere import AXES, Grid
 from serkit.features.log_mel import valid
 from serkit.models.encoders import (
-    LOG_MEL,
+    CNN_BLSTM,
     Augment,
     Layers,
     Normalise,
@@ -74,16 +74,16 @@ class Config:
     """Weight of the auxiliary loss: from 1 to nearly 0 over ``lambda_epochs``, or always 1."""
     lambda_epochs: int | None = None
     """Epochs with an auxiliary loss under ``linear``; None is a quarter of all, 5 of 20."""
-    encoder: str = LOG_MEL
-    """``log_mel`` or ``cnn_blstm``, from scratch, or a pre-trained one: hub id or local folder."""
+    encoder: str = CNN_BLSTM
+    """``cnn_blstm`` or ``log_mel``, from scratch, or a pre-trained one: hub id or local folder."""
     tune: Tune = "full"
     """Train all of a pre-trained encoder but its convolutions, nothing, or a low-rank addition."""
     layers: Layers = "last"
     """The last hidden state of a pre-trained encoder, or a learnt mix of all."""
     normalise: Normalise | None = None
     """Of the waveform for a pre-trained encoder; None is what suits it."""
-    augment: Augment = "none"
-    """From scratch: perturb the vocal-tract length, mask frames and mel bins, or both."""
+    augment: Augment | None = None
+    """Perturb the vocal-tract length, mask frames and mel bins; None is both, from scratch only."""
     checkpointing: bool = False
     """Compute a pre-trained encoder's activations twice rather than keep them in memory."""
     max_seconds: float = 12.0
@@ -228,10 +228,10 @@ class EmoSphere(nn.Module):
     smallest_batch: ClassVar[int] = 16
     """The concordance of fewer utterances is a matter of chance."""
     settings: ClassVar[dict[str, Any]] = {
-        **{"epochs": 60, "patience": 15, "batch": 32, "lr": 1e-3, "weight_decay": 0.01},
-        **{"clip": 1.0, "schedule": "cosine", "balance": "none"},
+        **{"epochs": 30, "patience": None, "weight_decay": 0.01},
+        **{"schedule": "one_cycle", "balance": "none"},
     }
-    """For the trainer, where nothing else is asked for; for ``log_mel``."""
+    """For the trainer, where nothing else is asked for; for an encoder from scratch."""
     Config = Config
 
     class_weight: Tensor

@@ -19,7 +19,7 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from serkit.models.encoders import (
-    LOG_MEL,
+    CNN_BLSTM,
     Augment,
     Layers,
     Normalise,
@@ -44,16 +44,16 @@ class Config:
 
     emotions: tuple[str, ...]
     """Labels, in the order of the logits."""
-    encoder: str = LOG_MEL
-    """``log_mel`` or ``cnn_blstm``, from scratch, or a pre-trained one: hub id or local folder."""
+    encoder: str = CNN_BLSTM
+    """``cnn_blstm`` or ``log_mel``, from scratch, or a pre-trained one: hub id or local folder."""
     tune: Tune = "full"
     """Train all of a pre-trained encoder but its convolutions, nothing, or a low-rank addition."""
     layers: Layers = "last"
     """The last hidden state of a pre-trained encoder, or a learnt mix of all."""
     normalise: Normalise | None = None
     """Of the waveform for a pre-trained encoder; None is what suits it."""
-    augment: Augment = "none"
-    """From scratch: perturb the vocal-tract length, mask frames and mel bins, or both."""
+    augment: Augment | None = None
+    """Perturb the vocal-tract length, mask frames and mel bins; None is both, from scratch only."""
     checkpointing: bool = False
     """Compute a pre-trained encoder's activations twice rather than keep them in memory."""
     projection: int = 256
