@@ -110,11 +110,7 @@ class WhisperLogMel(nn.Module):
         from transformers.audio_utils import mel_filter_bank
 
         filters = mel_filter_bank(
-            num_frequency_bins=N_FFT // 2 + 1,
-            num_mel_filters=num_mels,
-            min_frequency=0.0,
-            max_frequency=SAMPLE_RATE / 2,
-            sampling_rate=SAMPLE_RATE,  # codespell:ignore sampling_rate
+            *(N_FFT // 2 + 1, num_mels, 0.0, SAMPLE_RATE / 2, SAMPLE_RATE),
             norm="slaney",
             mel_scale="slaney",
         )
