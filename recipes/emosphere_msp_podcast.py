@@ -4,7 +4,8 @@
 
 Writes results/emosphere.msp-emosphere.csv (with a column ``row``) and its predictions; goes on
 where it was stopped. Needs MSP-Podcast (by agreement with its owners), the extra serkit[ssl], the
-weights ``microsoft/wavlm-large`` (fetched from the hub, or already in its cache), 60 GB of memory
+weights ``microsoft/wavlm-large`` (from the hub or its cache; where it has only pickled ones,
+convert them once as docs/guide/encoders.md says and name the folder in ENCODER), 60 GB of memory
 for the waveforms, and a GPU: the paper speaks of about a day for a row on one with 48 GB. Nobody
 has run it here yet; a test builds every piece of it from a configuration and trains ten steps on
 generated sound.
@@ -23,7 +24,9 @@ from serkit.trainer import Settings
 
 RESULTS = "emosphere.msp-emosphere"
 
-PROPOSED: dict[str, Any] = {"encoder": "microsoft/wavlm-large", "checkpointing": True}
+ENCODER = "microsoft/wavlm-large"
+
+PROPOSED: dict[str, Any] = {"encoder": ENCODER, "checkpointing": True}
 """The rest are defaults: octants, style pooling, a weight that falls over a quarter of epochs."""
 
 CATEGORIES = (

@@ -195,3 +195,9 @@ def test_an_unfinished_write_of_the_state_leaves_the_old_one(
     assert state is not None
     assert state["step"] == 1
     assert np.array_equal(state["model"]["w"], [1, 1])
+
+
+def test_whoever_may_read_the_configuration_may_read_the_weights(tmp_path: Path) -> None:
+    folder = save(tiny(), tmp_path / "model")
+    modes = {path.stat().st_mode & 0o777 for path in folder.iterdir()}
+    assert len(modes) == 1

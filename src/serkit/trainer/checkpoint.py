@@ -12,6 +12,7 @@ import hashlib
 import importlib.metadata
 import json
 import os
+import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -69,6 +70,7 @@ def save(system: System, folder: str | Path, *, card: Mapping[str, Any] | None =
         "card": dict(card or {}),
     }
     write_json(folder / CONFIG, config)
+    shutil.copymode(folder / CONFIG, folder / MODEL)  # safetensors writes for the owner alone
     return folder
 
 
