@@ -26,7 +26,7 @@ RESULTS = "emosphere.msp-emosphere"
 
 ENCODER = "microsoft/wavlm-large"
 
-PROPOSED: dict[str, Any] = {"encoder": ENCODER, "checkpointing": True}
+PROPOSED: dict[str, Any] = {"encoder": ENCODER, "checkpointing": True, "windows": False}
 """The rest are defaults: octants, style pooling, a weight that falls over a quarter of epochs."""
 
 CATEGORIES = (

@@ -4,7 +4,7 @@
 
 Writes results/encoder_classifier.ravdess-6fold.csv and its predictions; goes on where it was
 stopped. Trained on all speakers outside the test fold for all of 40 epochs (refit "full"), which
-were fixed beforehand. emosphere_emotale_pretrained.py goes on with the encoder of fold 1. About
+were fixed beforehand. emosphere_emotale.py goes on with the encoder of fold 1. About
 fifteen minutes a fold on one core of a processor that computes in bfloat16.
 """
 

@@ -29,7 +29,7 @@ pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning:audformat")
 
 PARTS = {
     "audformat", "audit", "consensus", "corpus", "duplicates", "fetch", "folder", "manifest",
-    "protocol", "scheme", "table", "trials", "utterance",
+    "protocol", "scheme", "sphere", "table", "trials", "utterance",
 }  # fmt: skip
 """Files of the room that are no corpora."""
 

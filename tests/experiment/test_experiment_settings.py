@@ -86,7 +86,7 @@ def test_the_owner_is_checked() -> None:
 
 
 def test_the_protocol_decides_the_emotions() -> None:
-    with pytest.raises(SettingError, match=r"decided by the protocol"):
+    with pytest.raises(SettingError, match=r"follows from protocol and system"):
         resolve(["emotions=anger,sadness"], system="crnn")
     assert configure("crnn", ("anger", "fear"), {}).emotions == ("anger", "fear")
 

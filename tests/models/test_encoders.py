@@ -4,7 +4,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from serkit.models.encoders import LOG_MEL, LogMelEncoder, build_encoder
+from serkit.models.encoders import LOG_MEL, LogMelEncoder, build_encoder, in_stretches
+from serkit.models.masked import MaskedBatchNorm
 
 NOISE = np.random.default_rng(0).normal(size=40000).astype(np.float32) / 10
 
@@ -109,3 +110,25 @@ def test_the_convolutional_recurrent_encoder_has_the_parameters_it_says() -> Non
 def test_augmentation_is_refused_for_pretrained_encoders() -> None:
     with pytest.raises(ValueError, match="augment: vtlp is for log_mel, cnn_blstm"):
         build_encoder("some/encoder", augment="vtlp")
+
+
+def test_many_short_answers_are_averaged_each_by_its_own_lengths() -> None:
+    encoder = build_encoder(LOG_MEL)
+    waveforms = [np.full(n, float(n), np.float32) for n in (3, 25, 10)]
+
+    def first_and_length(waveform: torch.Tensor, num_samples: torch.Tensor) -> torch.Tensor:
+        return torch.stack([waveform[:, 0], num_samples.float()], dim=1)
+
+    found = in_stretches(encoder, waveforms, first_and_length, longest=10)
+    wanted = [[3.0, 3.0], [25.0, (10 * 10 + 10 * 10 + 5 * 5) / 25], [10.0, 10.0]]
+    torch.testing.assert_close(found, torch.tensor(wanted))
+
+
+def test_a_pass_without_a_graph_leaves_running_moments_alone() -> None:
+    norm = MaskedBatchNorm(4).train()
+    x = torch.randn(8, 4, 5)
+    with torch.no_grad():
+        first = norm(x)
+    assert (norm.running_mean == 0).all()
+    torch.testing.assert_close(norm(x).detach(), first)
+    assert (norm.running_mean != 0).all()

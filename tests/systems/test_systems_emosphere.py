@@ -276,6 +276,7 @@ def test_training_hears_the_first_seconds_only() -> None:
         ({"region_weight_cap": 0.5}, "region_weight_cap: 0.5 must be at least 1"),
         ({"lambda_epochs": 0}, "lambda_epochs: 0 must be at least 1"),
         ({"max_seconds": 0.5}, "max_seconds: 0.5 must be at least 1"),
+        ({"max_seconds": math.inf}, "max_seconds: inf must be at least 1, and finite"),
         ({"tune": "frozen"}, "tune: cnn_blstm is trained from scratch"),
     ],
 )

@@ -84,5 +84,17 @@ def test_one_system_takes_over_the_encoder_of_another(hubert: Path) -> None:
 
 def test_another_encoder_is_not_taken_over(hubert: Path) -> None:
     scratch = SYSTEMS["emosphere"](SYSTEMS["emosphere"].Config())
-    with pytest.raises(ValueError, match="encoder_classifier there does not hear as emosphere"):
+    with pytest.raises(ValueError, match="its encoder is another one: kind is"):
         scratch.adopt(made("encoder_classifier", hubert))
+
+
+def test_an_encoder_that_is_tuned_otherwise_is_not_taken_over(hubert: Path) -> None:
+    whole, adapted = made("emosphere", hubert), made("emosphere", hubert, tune="lora")
+    for one, other in ((whole, adapted), (adapted, whole)):
+        with pytest.raises(ValueError, match="tuned otherwise"):
+            one.adopt(other)
+
+
+def test_where_an_encoder_came_from_does_not_matter(hubert: Path, tmp_path: Path) -> None:
+    shutil.copytree(hubert, tmp_path / "copy")
+    made("emosphere", hubert).adopt(made("encoder_classifier", tmp_path / "copy"))

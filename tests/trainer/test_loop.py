@@ -89,7 +89,7 @@ def scores(*values: float) -> Callable[[Any], Mapping[str, float]]:
         ({"epochs": 0}, "epochs: 0 must be at least 1"),
         ({"batch": 0}, "batch: 0 must be at least 1"),
         ({"lr": 0.0}, "lr: 0.0 must be above 0"),
-        ({"clip": math.nan}, "clip: nan must be 0 (off) or above"),
+        ({"clip": math.nan}, r"clip: nan must be 0 \(off\) or above"),
         ({"mixup": -0.1}, "mixup: -0.1 must be 0"),
         ({"weight_decay": math.inf}, "weight_decay: inf must be 0"),
         ({"average": 1.0}, "average: 1.0 must be at least 0 and below 1"),

@@ -27,7 +27,8 @@ def train(
     system: Annotated[
         str,
         typer.Argument(
-            help="crnn, verify_to_classify, opensmile_svm, opensmile_svr, opensmile_lda"
+            help="crnn, verify_to_classify, emosphere, encoder_classifier, opensmile_svm, "
+            "opensmile_svr, opensmile_lda"
         ),
     ],
     corpus: CorpusOption = None,

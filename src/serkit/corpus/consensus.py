@@ -51,8 +51,8 @@ def agreed(utterance: Utterance) -> bool:
 
     Example:
         >>> from pathlib import Path
-        >>> heard = Rating(rater="a", emotion={"fear": 1}), Rating(rater="b", emotion={"anger": 1})
-        >>> agreed(Utterance(id="x", path=Path("x.wav"), ratings=heard))
+        >>> heard = [Rating(rater=r, emotion={e: 1.0}) for r, e in ("af", "bs")]
+        >>> agreed(Utterance(id="x", path=Path("x.wav"), ratings=tuple(heard)))
         False
     """
     for rating in utterance.ratings:

@@ -66,7 +66,9 @@ from serkit.experiment.task import TASKS, Task, everyone_in
 from serkit.experiment.transfer import adopt, heard_by, mark
 from serkit.experiment.watch import Watch
 from serkit.experiment.waveforms import Waveform, Waveforms
+from serkit.models.encoders import FROM_SCRATCH
 from serkit.trainer import Example, Run, Settings, environment, fit, git_state, save
+from serkit.trainer.checkpoint import CONFIG
 from serkit.trainer.run import write_json
 
 Refit = Literal["no", "chosen", "full"]
@@ -209,9 +211,11 @@ class Experiment:
         """
         watch = watch or Watch()
         folds = self.chosen_folds
-        config = self.claim()
         for remark in self.task.remarks(self.protocol):
             watch.say(remark)
+        config = self.claim()
+        for doubt in doubts(self, config):
+            watch.say(doubt)
         todo = [
             (seed, fold)
             for seed in self.seeds
@@ -279,7 +283,18 @@ class Experiment:
             settings["emotions"] = in_order(
                 emotion for emotion in known if emotion not in (None, "other", "no_agreement")
             )
+            if len(settings["emotions"]) < 2:
+                raise ExperimentError(
+                    "auxiliary=emotion tells emotions apart, but the utterances of "
+                    f"{self.protocol.name} have {', '.join(settings['emotions']) or 'none'}: "
+                    "choose region or none."
+                )
         config = configure(self.system, names, settings)
+        if self.frozen and not hasattr(system_class(self.system), "conclude"):
+            raise ExperimentError(
+                f"{self.system} learns everything by gradient, so with --frozen it would learn "
+                "nothing; leave it out, and the pre-trained weights go on learning."
+            )
         if self.frozen and getattr(config, "classifier", "") == "network":
             raise ExperimentError(
                 "a frozen network has no softmax of its own: choose another classifier, such as "
@@ -348,6 +363,7 @@ def _run_fold(
                 digests=tested.digests,
                 allow=experiment.allow_leaks,
             )
+        _check_ears(experiment, system)
         return system, time.perf_counter() - began
 
     def run_in(place: Path) -> Run:
@@ -370,6 +386,7 @@ def _run_fold(
         ]
 
     learns = system_class(experiment.system).trained_by_gradient and not experiment.frozen
+    planned = settings.epochs
     trained = everyone.train if refit != "no" else sides.train
     epochs = best_epoch = 0
     seconds = 0.0  # of preparing and of epochs, also those of a process that was stopped
@@ -428,6 +445,7 @@ def _run_fold(
                 select=None,
                 report=watch.epoch_ends,
                 follow=follow,
+                planned=planned,
             )
             epochs, best_epoch = len(history.epochs), history.best_epoch
             seconds += sum(epoch.seconds for epoch in history.epochs)
@@ -504,6 +522,37 @@ def _run_fold(
         value=task.headline(rows),
         seconds=record.train_seconds,
     )
+
+
+def _check_ears(experiment: Experiment, system: Any) -> None:
+    """Refuse to go on where finished folds hear by another encoder, or by other weights of it."""
+    own = _json(system.front_end())
+    for path in sorted(experiment.out.glob(f"seed*/fold-*/{CONFIG}")):
+        theirs = json.loads(path.read_text(encoding="utf-8"))["front_end"]
+        apart = [name for name in {**own, **theirs} if own.get(name) != theirs.get(name)]
+        if apart:
+            raise ExperimentError(
+                f"{path.parent} hears by another encoder ({apart[0]} is {theirs.get(apart[0])!r} "
+                f"there and {own.get(apart[0])!r} now): choose another folder for this run."
+            )
+
+
+def doubts(experiment: Experiment, config: Any) -> list[str]:
+    """What is allowed, and probably not meant."""
+    said: list[str] = []
+    encoder = getattr(config, "encoder", None)
+    usual = 1e-5 if getattr(config, "tune", "full") == "full" else 1e-4
+    if encoder not in (None, *FROM_SCRATCH) and experiment.settings.lr >= 5 * usual:
+        said.append(
+            f"lr={experiment.settings.lr:g} is for an encoder from scratch; pre-trained ones are "
+            f"usually tuned at about {usual:g} (--set lr={usual:g}), at a constant rate."
+        )
+    whole = {fold.name: fold for fold in experiment.protocol.folds}
+    if experiment.clean and all(
+        fold.train == whole[fold.name].train for fold in experiment.chosen_folds
+    ):
+        said.append("clean leaves nothing out: no utterance is known to be in dispute.")
+    return said
 
 
 def _classes(system: Any, side: Sequence[Utterance], targets: Sequence[Any]) -> list[Any]:

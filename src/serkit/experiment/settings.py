@@ -12,7 +12,7 @@ from serkit.experiment.task import TASKS
 from serkit.systems import SYSTEMS
 from serkit.trainer import Settings
 
-FIXED = ("emotions", "affect")
+FIXED = ("emotions", "affect", "architecture")
 """Fields of a system's Config that the protocol decides."""
 
 
@@ -97,7 +97,7 @@ def resolve(
                 f"{name!r} begins with {owner!r}; before the dot goes 'system' or 'trainer'."
             )
         if short in FIXED:
-            raise SettingError(f"{short!r} is decided by the protocol and cannot be set.")
+            raise SettingError(f"{short!r} follows from protocol and system and cannot be set.")
         if short in of_trainer and owner in ("", "trainer"):
             value = _value(short, text.strip(), get_type_hints(Settings)[short])
             settings = replace(settings, **{short: value})

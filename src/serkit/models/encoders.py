@@ -423,7 +423,47 @@ def in_stretches(
     _ = network.train(was_training)
     if not answers:
         return answer(like.new_zeros(0, longest), torch.zeros(0, dtype=torch.long)).float().cpu()
-    share = torch.zeros(len(waveforms), len(pieces))
-    share[owners, range(len(pieces))] = torch.from_numpy(lengths).float()
-    share = share / share.sum(1, keepdim=True)
-    return share @ torch.cat(answers)[torch.from_numpy(order).argsort()]
+    found = torch.cat(answers)[torch.from_numpy(order).argsort()].double()
+    weight = torch.from_numpy(lengths).double().unsqueeze(1)
+    owner = torch.tensor(owners)
+    total = torch.zeros(len(waveforms), found.shape[1], dtype=torch.float64)
+    heard = torch.zeros(len(waveforms), 1, dtype=torch.float64)
+    return (total.index_add_(0, owner, found * weight) / heard.index_add_(0, owner, weight)).float()
+
+
+OF_NO_MATTER = ("name", "revision", "layers")
+"""Of a definition: where an encoder came from, and how its layers are mixed."""
+
+
+def take_over(encoder: Any, pretrained: Any) -> None:
+    """Load the weights of the encoder of a system that was trained elsewhere, for whatever task.
+
+    Args:
+        encoder: What is to begin from them.
+        pretrained: The trained system.
+
+    Raises:
+        ValueError: It has no encoder, or another one; says where they differ.
+    """
+    theirs = getattr(pretrained, "encoder", None)
+    if theirs is None:
+        raise ValueError(f"{pretrained.name} has no encoder that could be taken over")
+    there, here = (
+        {k: v for k, v in e.definition().items() if k not in OF_NO_MATTER}
+        for e in (theirs, encoder)
+    )
+    apart = [
+        f"{name} is {there.get(name)!r} there and {here.get(name)!r} here"
+        for name in {**there, **here}
+        if there.get(name) != here.get(name)
+    ]
+    if apart:
+        raise ValueError(f"its encoder is another one: {'; '.join(apart)}")
+    weights, own = theirs.state_dict(), encoder.state_dict()
+    unlike = sorted(weights.keys() ^ own.keys())
+    if unlike:
+        raise ValueError(
+            f"its encoder is tuned otherwise (only one of both has {unlike[0]}): give tune and "
+            "layers as they were there"
+        )
+    _ = encoder.load_state_dict(weights)

@@ -39,7 +39,7 @@ class MaskedBatchNorm(nn.Module):
         return x * scale.view(shape).to(x.dtype) + shift.view(shape).to(x.dtype)
 
     def _moments(self, x: Tensor, mask: Tensor | None) -> tuple[Tensor, Tensor]:
-        """Mean and population variance over valid positions; moves the running ones."""
+        """Mean and population variance over valid positions; with a graph, moves the running."""
         axes = [0, *range(2, x.dim())]
         precise = x.to(torch.promote_types(x.dtype, torch.float32))
         if mask is None:
@@ -49,6 +49,8 @@ class MaskedBatchNorm(nn.Module):
         mean = (precise * mask).sum(axes) / count
         centred = (precise - mean.view([1, -1] + [1] * (x.dim() - 2))) * mask
         variance = centred.square().sum(axes) / count
+        if not torch.is_grad_enabled():  # a pass that nothing is learnt from
+            return mean, variance
         with torch.no_grad():
             unbiased = variance * count / (count - 1).clamp(min=1)
             _ = self.running_mean.lerp_(mean.to(self.running_mean.dtype), self.momentum)

@@ -591,6 +591,11 @@ class Predictor:
 
     def _card(self) -> Mapping[str, Any]:
         """The verification card of the one system."""
+        if self.affect:
+            raise ModelError(
+                f"{self.rater} rates {', '.join(self.affect)} and cannot verify emotions; take a "
+                "model that was trained on emotions"
+            )
         if not self.verification.get("num_enrolled"):
             raise ModelError(
                 f"{self.folders[0] if self.folders else 'this model'} has no verification card: no "

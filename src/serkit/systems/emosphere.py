@@ -15,6 +15,7 @@ Departures: invalid frames are zeroed before every convolution of the pooling, w
             place of WavLM-large is our choice for work without pre-trained weights.
 """
 
+import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Literal
@@ -35,6 +36,7 @@ from serkit.models.encoders import (
     Tune,
     build_encoder,
     in_stretches,
+    take_over,
 )
 from serkit.models.pooling import AttentiveStatistics, masked_mean
 from serkit.objectives.concordance import concordance_loss
@@ -114,8 +116,8 @@ class Config:
             raise ValueError(f"region_weight_cap: {self.region_weight_cap} must be at least 1")
         if self.lambda_epochs is not None and self.lambda_epochs < 1:
             raise ValueError(f"lambda_epochs: {self.lambda_epochs} must be at least 1")
-        if not self.max_seconds >= 1:
-            raise ValueError(f"max_seconds: {self.max_seconds} must be at least 1")
+        if not 1 <= self.max_seconds < math.inf:
+            raise ValueError(f"max_seconds: {self.max_seconds} must be at least 1, and finite")
 
     @property
     def grid(self) -> Grid:
@@ -435,10 +437,4 @@ class EmoSphere(nn.Module):
         Raises:
             ValueError: It has none, or its encoder is another one.
         """
-        theirs = getattr(pretrained, "encoder", None)
-        if theirs is None or pretrained.front_end() != self.front_end():
-            raise ValueError(
-                f"{pretrained.name} there does not hear as {self.name} here: its front end is "
-                f"{pretrained.front_end()}"
-            )
-        _ = self.encoder.load_state_dict(theirs.state_dict())
+        take_over(self.encoder, pretrained)

@@ -26,6 +26,7 @@ from serkit.models.encoders import (
     Tune,
     build_encoder,
     in_stretches,
+    take_over,
 )
 from serkit.models.pooling import masked_mean
 from serkit.objectives.cross_entropy import cross_entropy
@@ -168,10 +169,4 @@ class EncoderClassifier(nn.Module):
         Raises:
             ValueError: It has none, or its encoder is another one.
         """
-        theirs = getattr(pretrained, "encoder", None)
-        if theirs is None or pretrained.front_end() != self.front_end():
-            raise ValueError(
-                f"{pretrained.name} there does not hear as {self.name} here: its front end is "
-                f"{pretrained.front_end()}"
-            )
-        _ = self.encoder.load_state_dict(theirs.state_dict())
+        take_over(self.encoder, pretrained)

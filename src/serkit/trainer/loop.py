@@ -472,7 +472,8 @@ def backward(
     :math:`z` of all parts are computed without a graph, :math:`g = \partial L / \partial z` on the
     whole of them, and then each part again, with the same random numbers, to follow
     :math:`g^T \partial z / \partial w` (Gao, Zhang, Han, Callan, "Scaling deep contrastive learning
-    batch size under memory limited setup", RepL4NLP 2021, section 3.2).
+    batch size under memory limited setup", RepL4NLP 2021, section 3.2). That is the gradient of the
+    whole batch, but for batch normalisation, whose moments are those of each part.
 
     Args:
         network: From waveforms and lengths to outputs; perhaps wrapped for several processes.
@@ -566,6 +567,7 @@ def fit(
     select: Callable[[System], Mapping[str, float]] | None,
     report: Callable[[Epoch], None] | None = None,
     follow: Sequence[float] = (),
+    planned: int | None = None,
 ) -> History:
     """Train a system by gradient and leave it with the weights to keep, in evaluation mode.
 
@@ -586,6 +588,8 @@ def fit(
         report: Called after each epoch; then no progress is shown here.
         follow: Without ``select``, the development scores of an earlier run that a ``plateau``
             schedule is to follow.
+        planned: Epochs that a system's own schedule spans, where it was to be trained for more
+            than ``settings.epochs``.
 
     Returns:
         The history, also written to ``history.json`` in the run folder.
@@ -613,7 +617,9 @@ def fit(
     history, step, finished = History(), 0, False
 
     # -- where an earlier process stopped ------------------------------------------------------
-    identity = _identity(system, examples, settings, seed, select is None, follow, num_processes)
+    identity = _identity(
+        system, examples, settings, seed, select is None, follow, planned, num_processes
+    )
     state = checkpoint.load_resume(run.resume_path)
     if state is not None:
         if state["identity"] != identity:
@@ -654,7 +660,7 @@ def fit(
             sums: dict[str, float] = {}
             num_heard, lr = 0, settings.lr
             if isinstance(system, FollowsEpochs):
-                system.begin_epoch(epoch, epochs=settings.epochs)
+                system.begin_epoch(epoch, epochs=planned or settings.epochs)
             module.train()
 
             for place in range(num_steps):
@@ -869,6 +875,7 @@ def _identity(
     seed: int,
     is_unscored: bool,
     follow: Sequence[float],
+    planned: int | None,
     num_processes: int,
 ) -> str:
     """Of a run: two processes with the same identity take the same steps."""
@@ -879,6 +886,7 @@ def _identity(
             "seed": seed,
             "is_unscored": is_unscored,
             "follow": list(follow),
+            "planned": planned,
             "examples": [[e.id, e.emotion, len(e.waveform), *e.affect] for e in examples],
             "num_processes": num_processes,
         }
