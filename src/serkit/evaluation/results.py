@@ -400,15 +400,23 @@ def interval_text(row: Mapping[str, str], figure: str) -> str:
     return f"{num_speakers} speaker{'s' * (num_speakers != 1)}, no interval"
 
 
+PLAIN = {"train_quality": "hq", "test_quality": "hq"}
+"""Columns that rows of other conditions have, and what is not worth a remark in them."""
+
+
 def remarks(row: Mapping[str, str], columns: Iterable[str]) -> str:
     """What a row says beside the columns of every row.
 
     Example:
-        >>> remarks({"uar": "0.5", "refit": "yes", "note": ""}, ["uar"])
+        >>> remarks({"uar": "0.5", "refit": "yes", "note": "", "test_quality": "hq"}, ["uar"])
         'refit: yes'
     """
     own = set(columns)
-    return "; ".join(f"{name}: {cell}" for name, cell in row.items() if name not in own and cell)
+    return "; ".join(
+        f"{name}: {cell}"
+        for name, cell in row.items()
+        if name not in own and cell not in ("", PLAIN.get(name))
+    )
 
 
 def markdown(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
