@@ -20,3 +20,22 @@ def corpora_root() -> Path:
     if not root.is_dir():
         pytest.skip(f"no real corpora at {root}; set SERKIT_CORPORA to the folder that holds them")
     return root
+
+
+@pytest.fixture
+def speech_encoder(tmp_path: Path) -> Path:
+    """A small WavLM with random weights, as transformers saves it; skips without transformers."""
+    transformers = pytest.importorskip("transformers", reason="needs the extra serkit[ssl]")
+    config = transformers.WavLMConfig(
+        hidden_size=16,
+        num_hidden_layers=2,
+        num_attention_heads=2,
+        intermediate_size=24,
+        conv_dim=(8,) * 7,
+        num_conv_pos_embeddings=8,
+        num_conv_pos_embedding_groups=2,
+        feat_extract_norm="layer",
+        do_stable_layer_norm=True,
+    )
+    transformers.WavLMModel(config).save_pretrained(tmp_path / "encoder")
+    return tmp_path / "encoder"

@@ -44,7 +44,19 @@ def again(rows: Rows) -> dict[str, float]:
     if "score" in rows[0]:
         return {"eer": equal_error_rate(rows)}
     if "emotion" not in rows[0]:
-        return {
+        octants = [
+            [tuple(float(row[f"{side}{name}"]) >= 0.5 for name in AFFECT) for row in rows]
+            for side in ("", "predicted_")
+        ]
+        names = sorted(set(octants[0]))
+        truth, heard = ([str(octant) for octant in side] for side in octants)
+        regions = {
+            "region_accuracy": accuracy_score(truth, heard),
+            "region_macro_f1": f1_score(
+                truth, heard, labels=[str(name) for name in names], average="macro"
+            ),
+        }
+        return regions | {
             f"ccc_{name}": audmetric.concordance_cc(
                 [float(row[name]) for row in rows],
                 [float(row[f"predicted_{name}"]) for row in rows],
@@ -102,5 +114,7 @@ def test_every_row_can_be_computed_again_from_what_is_beside_it(name: str) -> No
         else:
             found = [again(of_seeds[row["seed"]])]
         for figure in found[0]:
+            if figure.startswith("region") and row.get("row", "0").isdecimal():
+                continue  # not in this table, or of other regions than the octants
             mean = np.mean([figures[figure] for figures in found])
             assert float(row[figure]) == pytest.approx(float(mean), abs=LAST_DIGIT), (row, figure)

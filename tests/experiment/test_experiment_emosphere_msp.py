@@ -14,8 +14,6 @@ from test_experiment_study import REPOSITORY, load_recipe
 
 from serkit.experiment import Recipe, ablation
 
-transformers = pytest.importorskip("transformers", reason="needs the extra serkit[ssl]")
-
 CATEGORIES = "ACDFHNSUX"
 
 
@@ -43,34 +41,16 @@ def msp(tmp_path: Path) -> Path:
     return root
 
 
-@pytest.fixture
-def wavlm(tmp_path: Path) -> str:
-    """WavLM-large's kind of network, small, with random weights."""
-    config = transformers.WavLMConfig(
-        hidden_size=16,
-        num_hidden_layers=2,
-        num_attention_heads=2,
-        intermediate_size=24,
-        conv_dim=(8,) * 7,
-        num_conv_pos_embeddings=8,
-        num_conv_pos_embedding_groups=2,
-        feat_extract_norm="layer",
-        do_stable_layer_norm=True,
-    )
-    transformers.WavLMModel(config).save_pretrained(tmp_path / "wavlm")
-    return str(tmp_path / "wavlm")
-
-
 @pytest.mark.slow
 def test_ten_steps_of_the_published_recipe(
-    msp: Path, wavlm: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    msp: Path, speech_encoder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     module = load_recipe(REPOSITORY / "recipes" / "emosphere_msp_podcast.py", monkeypatch)
     published: Mapping[str, Recipe] = module.recipe()
     assert {row.settings.lr for row in published.values()} == {1e-5}
 
     def tiny(recipe: Recipe) -> Recipe:
-        settings: dict[str, Any] = {**recipe.system_settings, "encoder": wavlm}
+        settings: dict[str, Any] = {**recipe.system_settings, "encoder": str(speech_encoder)}
         # 40 utterances, or the 35 in which one emotion is heard, are two micro-batches of one step
         short = replace(recipe.settings, batch=40, micro_batch=20, epochs=10, device="cpu")
         return replace(recipe, system_settings=settings, settings=short, seeds=(7,))

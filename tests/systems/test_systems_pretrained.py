@@ -11,29 +11,11 @@ import torch
 from serkit.systems import SYSTEMS, answers
 from serkit.trainer import load, save
 
-transformers = pytest.importorskip("transformers", reason="needs the extra serkit[ssl]")
-
 NOISE = (np.random.default_rng(0).normal(size=9000) / 10).astype(np.float32)
 ANSWERED: dict[str, dict[str, Any]] = {
     "emosphere": {},
     "encoder_classifier": {"emotions": ("anger", "sadness")},
 }
-
-
-@pytest.fixture
-def hubert(tmp_path: Path) -> Path:
-    """A small HuBERT with random weights."""
-    config = transformers.HubertConfig(
-        hidden_size=16,
-        num_hidden_layers=2,
-        num_attention_heads=2,
-        intermediate_size=24,
-        conv_dim=(8,) * 7,
-        num_conv_pos_embeddings=8,
-        num_conv_pos_embedding_groups=2,
-    )
-    transformers.HubertModel(config).save_pretrained(tmp_path / "hubert")
-    return tmp_path / "hubert"
 
 
 def made(name: str, encoder: Path, **settings: Any) -> Any:
@@ -48,9 +30,9 @@ def made(name: str, encoder: Path, **settings: Any) -> Any:
 @pytest.mark.parametrize("name", sorted(ANSWERED))
 @pytest.mark.parametrize("tune", ["full", "frozen", "lora"])
 def test_it_is_loaded_without_the_folder_its_encoder_came_from(
-    name: str, tune: str, hubert: Path, tmp_path: Path
+    name: str, tune: str, speech_encoder: Path, tmp_path: Path
 ) -> None:
-    system = made(name, hubert, tune=tune, layers="weighted")
+    system = made(name, speech_encoder, tune=tune, layers="weighted")
     optimizer = torch.optim.SGD([p for p in system.parameters() if p.requires_grad], lr=0.1)
     waveform, lengths = torch.from_numpy(np.stack([NOISE, -NOISE])), torch.tensor([9000, 7000])
     target = torch.tensor([[0.1, 0.2, 0.3], [0.6, 0.5, 0.4]])
@@ -61,15 +43,18 @@ def test_it_is_loaded_without_the_folder_its_encoder_came_from(
     optimizer.step()
     folder = save(system, tmp_path / "model")
     wanted = answers(system, [NOISE, NOISE[:4000]])
-    shutil.rmtree(hubert)
+    shutil.rmtree(speech_encoder)
     again = load(folder)
     assert torch.equal(answers(again, [NOISE, NOISE[:4000]]), wanted)
     assert again.config == system.config
     assert again.front_end() == system.front_end()
 
 
-def test_one_system_takes_over_the_encoder_of_another(hubert: Path) -> None:
-    classifier, regressor = made("encoder_classifier", hubert), made("emosphere", hubert)
+def test_one_system_takes_over_the_encoder_of_another(speech_encoder: Path) -> None:
+    classifier, regressor = (
+        made("encoder_classifier", speech_encoder),
+        made("emosphere", speech_encoder),
+    )
     with torch.no_grad():
         for parameter in classifier.encoder.parameters():
             parameter.add_(0.01)
@@ -82,19 +67,22 @@ def test_one_system_takes_over_the_encoder_of_another(hubert: Path) -> None:
         assert torch.equal(one, other)
 
 
-def test_another_encoder_is_not_taken_over(hubert: Path) -> None:
+def test_another_encoder_is_not_taken_over(speech_encoder: Path) -> None:
     scratch = SYSTEMS["emosphere"](SYSTEMS["emosphere"].Config())
     with pytest.raises(ValueError, match="its encoder is another one: kind is"):
-        scratch.adopt(made("encoder_classifier", hubert))
+        scratch.adopt(made("encoder_classifier", speech_encoder))
 
 
-def test_an_encoder_that_is_tuned_otherwise_is_not_taken_over(hubert: Path) -> None:
-    whole, adapted = made("emosphere", hubert), made("emosphere", hubert, tune="lora")
+def test_an_encoder_that_is_tuned_otherwise_is_not_taken_over(speech_encoder: Path) -> None:
+    whole, adapted = (
+        made("emosphere", speech_encoder),
+        made("emosphere", speech_encoder, tune="lora"),
+    )
     for one, other in ((whole, adapted), (adapted, whole)):
         with pytest.raises(ValueError, match="tuned otherwise"):
             one.adopt(other)
 
 
-def test_where_an_encoder_came_from_does_not_matter(hubert: Path, tmp_path: Path) -> None:
-    shutil.copytree(hubert, tmp_path / "copy")
-    made("emosphere", hubert).adopt(made("encoder_classifier", tmp_path / "copy"))
+def test_where_an_encoder_came_from_does_not_matter(speech_encoder: Path, tmp_path: Path) -> None:
+    shutil.copytree(speech_encoder, tmp_path / "copy")
+    made("emosphere", speech_encoder).adopt(made("encoder_classifier", tmp_path / "copy"))

@@ -198,14 +198,22 @@ class _Scheme(NamedTuple):
     scale: tuple[float, float] | None = None
     """Of affect in the corpus that was trained on, where it is known."""
 
-    def scaled(self, affect: Mapping[str, float]) -> dict[str, float]:
-        """Values of affect on that scale, by the names of their columns."""
+    @property
+    def on_scale(self) -> dict[str, str]:
+        """Dimension to the name of its column on that scale; empty where it is unknown."""
         if self.scale is None:
             return {}
         low, high = self.scale
+        return {name: f"{name}_{low:g}_to_{high:g}" for name in self.affect}
+
+    def scaled(self, affect: Mapping[str, float]) -> dict[str, float]:
+        """Values of affect on that scale, by the names of their columns."""
+        from serkit.corpus.scheme import from_unit
+
+        scale = self.scale or (0.0, 1.0)
         return {
-            f"{name}_{low:g}_to_{high:g}": round(low + value * (high - low), 6)
-            for name, value in affect.items()
+            column: round(from_unit(affect[name], *scale), 6)
+            for name, column in self.on_scale.items()
         }
 
 
@@ -229,7 +237,7 @@ def _print_ratings(
         _ = writer.writerow(
             [
                 *("file", "status", "emotion", *probabilities, *scheme.affect),
-                *scheme.scaled(dict.fromkeys(scheme.affect, 0.0)),
+                *scheme.on_scale.values(),
                 *("duration", "notes", "message"),
                 *(("nearest",) if scheme.explained else ()),
             ]
@@ -244,10 +252,7 @@ def _print_ratings(
                     plain["emotion"],
                     *(shares.get(emotion, "") for emotion in scheme.emotions),
                     *(plain["affect"].get(name, "") for name in scheme.affect),
-                    *(
-                        plain["affect_on_scale"].get(name, "")
-                        for name in scheme.scaled(dict.fromkeys(scheme.affect, 0.0))
-                    ),
+                    *(plain["affect_on_scale"].get(n, "") for n in scheme.on_scale.values()),
                     plain["duration"],
                     "; ".join(plain["notes"]),
                     plain["message"],

@@ -40,8 +40,8 @@ MEMORY = 128 * 2**20
 class Memory:
     """The latest results, by a hash of everything they depend on; the least used go first.
 
-    The folds of a protocol share utterances and extraction takes about 50 ms, so that leave one
-    speaker out would spend ten times longer extracting than it must. Nothing is written to disk.
+    The folds of a protocol share utterances, which would be extracted anew for each of them.
+    Nothing is written to disk.
 
     Example:
         >>> memory = Memory(num_bytes=16)

@@ -358,7 +358,9 @@ def build_encoder(
             f"augment: {augment} is for {', '.join(FROM_SCRATCH)}; leave it for a pre-trained "
             "encoder, which masks its own frames"
         )
-    from serkit.models.pretrained import PretrainedEncoder  # half a minute's import at worst
+    from serkit.models.pretrained import (
+        PretrainedEncoder,
+    )  # only whoever needs it waits for its import
 
     return PretrainedEncoder(
         name,
