@@ -402,6 +402,8 @@ def interval_text(row: Mapping[str, str], figure: str) -> str:
 
 PLAIN = {"train_quality": "hq", "test_quality": "hq"}
 """Columns that rows of other conditions have, and what is not worth a remark in them."""
+UNREMARKED = "hardware"
+"""For whoever compares times; it decides no more than a last digit."""
 
 
 def remarks(row: Mapping[str, str], columns: Iterable[str]) -> str:
@@ -415,7 +417,7 @@ def remarks(row: Mapping[str, str], columns: Iterable[str]) -> str:
     return "; ".join(
         f"{name}: {cell}"
         for name, cell in row.items()
-        if name not in own and cell not in ("", PLAIN.get(name))
+        if name not in own and name != UNREMARKED and cell not in ("", PLAIN.get(name))
     )
 
 

@@ -63,6 +63,8 @@ class FoldRecord:
     date: str
     accepted: bool | None = None
     """Whether a system that verifies was good enough on the development side; else None."""
+    hardware: str = ""
+    """What it was trained on; unknown of folds that are older than this field."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -286,10 +288,17 @@ def rows_of(
     if not records:
         return []
     facts = facts_of(described, records)
+    hardware = "; ".join(sorted({record.hardware for record in records} - {""}))
+    known = {"hardware": hardware} if hardware else {}
     return task_of(described).result_rows(
         [row for row in predictions if row.seed in seeds and row.fold in folds],
         **facts,
-        extra={"refit": described["identity"]["refit"], **_conditions(described), **(extra or {})},
+        extra={
+            "refit": described["identity"]["refit"],
+            **_conditions(described),
+            **known,
+            **(extra or {}),
+        },
     )
 
 

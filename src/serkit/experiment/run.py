@@ -67,7 +67,16 @@ from serkit.experiment.transfer import adopt, heard_by, mark
 from serkit.experiment.watch import Watch
 from serkit.experiment.waveforms import Waveform, Waveforms
 from serkit.models.encoders import FROM_SCRATCH
-from serkit.trainer import Example, Run, Settings, environment, fit, git_state, save
+from serkit.trainer import (
+    Example,
+    Run,
+    Settings,
+    environment,
+    fit,
+    git_state,
+    hardware,
+    save,
+)
 from serkit.trainer.checkpoint import CONFIG
 from serkit.trainer.run import write_json
 
@@ -486,6 +495,7 @@ def _run_fold(
         accepted=accepted,
         commit=commit_name(),
         date=_now(),
+        hardware=hardware(next((p.device for p in system.parameters()), torch.device("cpu"))),
     )
     card = _card(experiment, fold, trained, record)
     card["recordings"] = sorted({learnt.digests[u.id] for u in (*trained, *held_out)})

@@ -10,7 +10,7 @@ from serkit.trainer.loop import (
     Settings,
     fit,
 )
-from serkit.trainer.run import Run, computes_in_bfloat16, environment, git_state
+from serkit.trainer.run import Run, computes_in_bfloat16, environment, git_state, hardware
 
 __all__ = [
     "CheckpointError",
@@ -25,6 +25,7 @@ __all__ = [
     "environment",
     "fit",
     "git_state",
+    "hardware",
     "load",
     "save",
 ]

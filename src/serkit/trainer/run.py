@@ -194,6 +194,16 @@ def environment() -> dict[str, Any]:
     }
 
 
+def hardware(device: torch.device) -> str:
+    """The name of the GPU or processor that a device is.
+
+    Example:
+        >>> hardware(torch.device("cpu")) == environment()["cpu"]
+        True
+    """
+    return torch.cuda.get_device_name(device) if device.type == "cuda" else _cpu_name()
+
+
 def git_state() -> dict[str, Any]:
     """Commit of the checkout that serkit runs from, and whether it was changed since.
 
