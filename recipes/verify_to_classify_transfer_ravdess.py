@@ -15,7 +15,7 @@ from serkit.experiment import Recipe, study
 
 def recipe() -> Recipe:
     """What decides the rows."""
-    whole = from_nothing()
+    whole, _ = from_nothing()
     return Recipe(
         results="verify_to_classify.ravdess-6fold.from-emodb.frozen",
         system=whole.system,
