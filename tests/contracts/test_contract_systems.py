@@ -15,6 +15,7 @@ from serkit.systems import (
     EmotionSystem,
     System,
     answers,
+    concludes,
     names,
     smallest_batch,
 )
@@ -28,6 +29,7 @@ SMALL = {
     "crnn": {"size": "small"},
     "emosphere": {},
     "encoder_classifier": {},
+    "facenet": {"picture": "waveform"},
     "opensmile_lda": {},
     "opensmile_svm": {},
     "opensmile_svr": {"feature_set": "eGeMAPSv02"},
@@ -66,7 +68,7 @@ def settings_of(system: System, **given) -> Settings:
 
 def conclude(system: System, tones, heard: list[int]) -> None:
     """The stage after training, where a system has one."""
-    if hasattr(system, "conclude"):
+    if concludes(system):
         waveforms, emotions, speakers = tones
         system.conclude(
             [waveforms[i] for i in heard],

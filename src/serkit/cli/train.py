@@ -27,7 +27,7 @@ def train(
     system: Annotated[
         str,
         typer.Argument(
-            help="crnn, verify_to_classify, emosphere, encoder_classifier, opensmile_svm, "
+            help="crnn, verify_to_classify, facenet, emosphere, encoder_classifier, opensmile_svm, "
             "opensmile_svr, opensmile_lda"
         ),
     ],

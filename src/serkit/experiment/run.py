@@ -63,10 +63,11 @@ from serkit.experiment.folder import (
 )
 from serkit.experiment.settings import configure, system_class
 from serkit.experiment.task import TASKS, Task, everyone_in
-from serkit.experiment.transfer import adopt, heard_by, mark
+from serkit.experiment.transfer import adopt, begin_from_faces, heard_by, mark
 from serkit.experiment.watch import Watch
 from serkit.experiment.waveforms import Waveform, Waveforms
 from serkit.models.encoders import FROM_SCRATCH
+from serkit.systems import concludes, draws_batches
 from serkit.trainer import (
     Example,
     Run,
@@ -247,6 +248,8 @@ class Experiment:
         if self.frozen or not hasattr(system_class(self.system), "batches"):
             return
         system = system_class(self.system)(config)
+        if not draws_batches(system):
+            return
         for fold in self.chosen_folds:
             side = fold.refit().train if self.refit_done == "full" else fold.train
             try:
@@ -299,7 +302,7 @@ class Experiment:
                     "choose region or none."
                 )
         config = configure(self.system, names, settings)
-        if self.frozen and not hasattr(system_class(self.system), "conclude"):
+        if self.frozen and not concludes(system_class(self.system)(config)):
             raise ExperimentError(
                 f"{self.system} learns everything by gradient, so with --frozen it would learn "
                 "nothing; leave it out, and the pre-trained weights go on learning."
@@ -364,6 +367,8 @@ def _run_fold(
             _targets(system, side, task.targets(side, names)),
             speakers=[utterance.speaker for utterance in side],
         )
+        if getattr(config, "face_weights", ""):
+            begin_from_faces(system, Path(config.face_weights))
         if experiment.pretrained is not None:
             adopt(
                 system,
@@ -426,7 +431,7 @@ def _run_fold(
         if untrained is not None:
             development["untrained_eer"] = untrained
             accepted = development["eer"] < verification.ACCEPTED_BELOW * untrained
-        if not hasattr(system, "conclude"):  # which may learn from the development side
+        if not concludes(system):  # which may learn from the development side
             chosen_by = task.answers(
                 system, sides.development, learnt, names, seed=seed, fold=fold.name
             )
@@ -461,7 +466,7 @@ def _run_fold(
 
     # what is learnt without gradient from what the network has learnt
     held_out = sides.development if refit == "no" else ()
-    if hasattr(system, "conclude"):
+    if concludes(system):
         began = time.perf_counter()
         _ = system.conclude(
             learnt.of(trained),

@@ -156,7 +156,7 @@ def _training_words(described: Mapping[str, Any]) -> str:
     )
     if identity.get("frozen"):
         words = "the pre-trained network stayed as it was"
-    if hasattr(system, "conclude") and identity["refit"] == "no":
+    if "classifier" in identity["config"] and identity["refit"] == "no":
         words += "; the classifier on its embeddings of training and development side"
     return words
 

@@ -8,7 +8,7 @@ from typing import Any
 from serkit.corpus import Fold, LeakError
 from serkit.experiment.folder import ExperimentError
 from serkit.trainer import load
-from serkit.trainer.checkpoint import MODEL, CheckpointError, read_config
+from serkit.trainer.checkpoint import MODEL, CheckpointError, read_config, read_weights
 
 
 def mark(pretrained: Path | None) -> str:
@@ -84,3 +84,15 @@ def adopt(
         system.adopt(load(pretrained))
     except ValueError as error:
         raise ExperimentError(f"{pretrained}: {error}") from error
+
+
+def begin_from_faces(system: Any, path: Path) -> None:
+    """Let a system begin from a local file of weights that were trained on faces.
+
+    Raises:
+        ExperimentError: There is no such file, it cannot be read, or it is of another network.
+    """
+    try:
+        system.begin_from_faces(read_weights(path))
+    except ValueError as error:
+        raise ExperimentError(f"face_weights: {path}: {error}") from error

@@ -11,6 +11,7 @@ from serkit.systems import (
     crnn,
     emosphere,
     encoder_classifier,
+    facenet,
     opensmile_lda,
     opensmile_svm,
     opensmile_svr,
@@ -139,6 +140,7 @@ SYSTEMS: dict[str, Any] = {
     "crnn": crnn.CRNN,
     "emosphere": emosphere.EmoSphere,
     "encoder_classifier": encoder_classifier.EncoderClassifier,
+    "facenet": facenet.FaceNet,
     "opensmile_lda": opensmile_lda.OpenSmileLDA,
     "opensmile_svm": opensmile_svm.OpenSmileSVM,
     "opensmile_svr": opensmile_svr.OpenSmileSVR,
@@ -152,9 +154,19 @@ def names(system: System) -> tuple[str, ...]:
     return tuple(system.config.emotions if system.task == "emotion" else system.config.affect)
 
 
+def draws_batches(system: System) -> bool:
+    """Whether it composes the batches of its epochs; in some systems the objective decides."""
+    return isinstance(system, DrawsBatches) and getattr(system, "compares_utterances", True)
+
+
+def concludes(system: System) -> bool:
+    """Whether it has a stage after training, ``conclude``; in some systems a setting decides."""
+    return hasattr(system, "conclude") and getattr(system, "concludes", True)
+
+
 def num_classes(system: System) -> int:
     """How many classes the targets of its objective tell apart: its emotions, or its own."""
-    if isinstance(system, DrawsBatches):
+    if isinstance(system, DrawsBatches) and draws_batches(system):
         return system.num_classes
     return len(getattr(system.config, "emotions", ()))
 

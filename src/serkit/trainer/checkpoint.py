@@ -15,6 +15,7 @@ import os
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
+from pickle import UnpicklingError  # what torch raises of a file it does not trust
 from typing import Any
 
 import torch
@@ -159,6 +160,25 @@ def read_config(folder: Path) -> dict[str, Any]:
         if field not in stored:
             raise CheckpointError(f"{path}: field {field!r} is missing")
     return stored
+
+
+def read_weights(path: Path) -> dict[str, torch.Tensor]:
+    """Tensors by name from somebody else's file: safetensors, or torch's with weights alone.
+
+    Raises:
+        CheckpointError: It is not there, cannot be read, or holds anything but tensors by name.
+    """
+    if not path.is_file():
+        raise CheckpointError("there is no such file")
+    if path.suffix == ".safetensors":
+        return _read_tensors(path)[0]
+    try:
+        found = torch.load(path, map_location="cpu", weights_only=True)  # noqa: TID251
+    except (OSError, RuntimeError, EOFError, LookupError, ValueError, UnpicklingError) as error:
+        raise CheckpointError(f"it cannot be read as weights alone: {error}") from error
+    if not isinstance(found, dict) or not all(isinstance(x, torch.Tensor) for x in found.values()):
+        raise CheckpointError("it must hold tensors by name, such as a state_dict")
+    return found
 
 
 def as_module(system: System) -> nn.Module:

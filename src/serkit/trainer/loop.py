@@ -45,6 +45,7 @@ from serkit.systems import (
     DrawsBatches,
     FollowsEpochs,
     System,
+    draws_batches,
     names,
     num_classes,
     smallest_batch,
@@ -267,7 +268,7 @@ def draw_batches(
 ) -> list[list[Stretch]]:
     """The batches of one epoch: who is drawn, which stretches of them, and who goes with whom."""
     emotions = [example.emotion for example in examples]
-    if isinstance(system, DrawsBatches):
+    if isinstance(system, DrawsBatches) and draws_batches(system):
         speakers = [example.speaker for example in examples]
         return [
             [
@@ -807,7 +808,7 @@ def _check(system: System, examples: Sequence[Example], settings: Settings) -> N
             )
         if len(example.waveform) == 0:
             raise ValueError(f"Utterance {example.id} has no samples")
-    if isinstance(system, DrawsBatches) and (settings.balance != "none" or settings.mixup > 0):
+    if draws_batches(system) and (settings.balance != "none" or settings.mixup > 0):
         raise ValueError(
             f"{system.name} composes its own batches, in which emotions are balanced: balance must "
             f"be none and mixup 0, not {settings.balance} and {settings.mixup}"

@@ -1,0 +1,100 @@
+"""FaceNet on Emo-DB, five speaker pairs: pictures and transfer, losses and mining, windows.
+
+    python recipes/facenet_emodb_tables.py [--corpus FOLDER] [--rows NAME,...] [--folds P1]
+
+Writes results/facenet.emodb-5pairs.ablation.csv (with a column ``row``) and its predictions; goes
+on where it was stopped. The network is the small one. Every row keeps the best development epoch.
+
+spectrogram, waveform       from nothing
+A-from-B                    picture A on Emo-DB; the network was trained before on RAVDESS, on
+                            picture B, by facenet_ravdess.py (--folds 1 is enough): everything but
+                            the last layer is taken over and goes on learning
+triplet, softmax+triplet    spectrograms, with other losses
+hardest, random-violating   triplets by other mining
+0.5-0.25, 1.0-1.0, 2.0-1.0  spectrograms of other windows: seconds, and from one to the next
+"""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from facenet_ravdess import TRAINING
+
+from serkit.experiment import Recipe, ablation
+
+RESULTS = "facenet.emodb-5pairs.ablation"
+
+NETWORK: dict[str, Any] = {"size": "small"}
+
+FINE_TUNING = replace(TRAINING, lr=1e-4)
+
+SOURCES = {
+    "spectrogram": "facenet.ravdess-6fold/seed0/fold-1",
+    "waveform": "facenet.ravdess-6fold.waveform/seed0/fold-1",
+}
+"""Picture to the model that was trained on it."""
+
+OTHERS: dict[str, dict[str, Any]] = {
+    "triplet": {"loss": "triplet"},
+    "softmax+triplet": {"loss": "softmax_triplet"},
+    "hardest": {"loss": "triplet", "mining": "hardest"},
+    "random-violating": {"loss": "triplet", "mining": "random_violating"},
+    "0.5-0.25": {"window": 0.5, "hop": 0.25},
+    "1.0-1.0": {"window": 1.0, "hop": 1.0},
+    "2.0-1.0": {"window": 2.0, "hop": 1.0},
+}
+"""Row to what it changes of ``spectrogram``."""
+
+
+def row(name: str, **switches: Any) -> Recipe:
+    """From nothing."""
+    return Recipe(
+        results=f"{RESULTS}/{name}",
+        system="facenet",
+        corpus="emodb",
+        protocol="emodb-5pairs",
+        system_settings=NETWORK | switches,
+        settings=TRAINING,
+    )
+
+
+def transferred(name: str) -> Recipe:
+    """From what was learnt on another corpus, perhaps of another picture."""
+    picture, _, source = name.partition("-from-")
+    model = SOURCES[source]
+    return replace(
+        row(name, picture=picture),
+        settings=FINE_TUNING,
+        pretrained=model,
+        pretrained_by=f"recipes/facenet_ravdess.py --folds 1 --rows {model.partition('/')[0]}",
+    )
+
+
+def recipe() -> Mapping[str, Recipe]:
+    """Row to what it runs."""
+    return {
+        **{picture: row(picture, picture=picture) for picture in SOURCES},
+        **{
+            name: transferred(name)
+            for name in (
+                "spectrogram-from-spectrogram",
+                "waveform-from-spectrogram",
+                "waveform-from-waveform",
+                "spectrogram-from-waveform",
+            )
+        },
+        **{name: row(name, **switches) for name, switches in OTHERS.items()},
+    }
+
+
+def against() -> dict[str, str]:
+    """Row to the row it is compared with."""
+    return {
+        name: name.partition("-from-")[0] if "-from-" in name else "spectrogram"
+        for name in recipe()
+        if name != "spectrogram"
+    }
+
+
+if __name__ == "__main__":
+    ablation(__file__, recipe(), results=RESULTS, against=against())
