@@ -1,32 +1,44 @@
-"""FaceNet on Emo-DB, one speaker left out at a time, seven emotions.
+"""FaceNet on Emo-DB, one speaker left out at a time, seven emotions, from either picture.
 
-    python recipes/facenet_emodb.py [--corpus FOLDER] [--seeds 0,1,2] [--folds 03,08]
+    python recipes/facenet_emodb.py [--corpus FOLDER] [--rows NAME,...] [--seeds 0,1,2]
 
-Writes results/facenet.emodb-loso.csv and its predictions; goes on where it was stopped. From
-spectrograms; the network was trained before on those of RAVDESS (fold 1 of facenet_ravdess.py,
-which must be run before: --folds 1 is enough). Trained on all speakers but the tested one for all
-of 40 epochs (refit "full").
+Writes two files and their predictions; goes on where it was stopped.
+
+results/facenet.emodb-loso.csv            from spectrograms
+results/facenet.emodb-loso.waveform.csv   from waveform diagrams
+
+The network was trained before on the same picture of RAVDESS (fold 1 of facenet_ravdess.py, which
+must be run before: --folds 1 is enough), and goes on learning. Trained on all speakers but the
+tested one for all of 40 epochs (refit "full").
 """
 
-from facenet_emodb_tables import FINE_TUNING, NETWORK, SOURCES
+from dataclasses import replace
+
+from facenet_emodb_tables import FINE_TUNING_LR, SOURCES
+from facenet_ravdess import TRAINING, network
 
 from serkit.experiment import Recipe, study
 
+RESULTS = {"spectrogram": "facenet.emodb-loso", "waveform": "facenet.emodb-loso.waveform"}
 
-def recipe() -> Recipe:
-    """What decides the rows."""
-    return Recipe(
-        results="facenet.emodb-loso",
-        system="facenet",
-        corpus="emodb",
-        protocol="emodb-loso",
-        system_settings={**NETWORK, "picture": "spectrogram"},
-        settings=FINE_TUNING,
-        refit="full",
-        pretrained=SOURCES["spectrogram"],
-        pretrained_by="recipes/facenet_ravdess.py --folds 1",
+
+def recipe() -> tuple[Recipe, ...]:
+    """What decides the rows, from spectrograms and from waveform diagrams."""
+    return tuple(
+        Recipe(
+            results=results,
+            system="facenet",
+            corpus="emodb",
+            protocol="emodb-loso",
+            system_settings=network(picture),
+            settings=replace(TRAINING, lr=FINE_TUNING_LR),
+            refit="full",
+            pretrained=SOURCES[picture],
+            pretrained_by="recipes/facenet_ravdess.py --folds 1",
+        )
+        for picture, results in RESULTS.items()
     )
 
 
 if __name__ == "__main__":
-    study(__file__, recipe())
+    study(__file__, *recipe())

@@ -18,7 +18,7 @@ from serkit.experiment import Recipe, study
 def recipe() -> Recipe:
     """What decides the rows."""
     return replace(
-        row("random", picture="spectrogram"),
+        row("random"),
         results="facenet.emodb-random5",
         protocol="emodb-random5",
     )
