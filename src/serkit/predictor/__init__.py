@@ -11,6 +11,18 @@ from serkit.predictor.predictor import (
     TooShortError,
     load,
 )
+from serkit.predictor.stream import (
+    NOT_RATED,
+    SILENCE,
+    SPEECH,
+    Segment,
+    Stream,
+    TimelineError,
+    Turn,
+    Update,
+    Window,
+)
+from serkit.predictor.timeline import Summary, Timeline
 from serkit.predictor.voices import (
     NONE,
     Member,
@@ -23,6 +35,9 @@ from serkit.predictor.voices import (
 
 __all__ = [
     "NONE",
+    "NOT_RATED",
+    "SILENCE",
+    "SPEECH",
     "Enrolment",
     "EnrolmentError",
     "FailedRatingError",
@@ -31,11 +46,19 @@ __all__ = [
     "Neighbour",
     "Outcome",
     "Predictor",
+    "Segment",
     "SilentAudioError",
+    "Stream",
+    "Summary",
+    "Timeline",
+    "TimelineError",
     "TooShortError",
+    "Turn",
+    "Update",
     "Verdict",
     "Voice",
     "Voices",
     "VoicesError",
+    "Window",
     "load",
 ]
