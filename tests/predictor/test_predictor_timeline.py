@@ -151,6 +151,16 @@ def test_two_emotions_of_nearly_equal_probability_do_not_take_turns() -> None:
     assert len(nervous.segments) > 20
 
 
+def test_a_sliver_of_an_emotion_joins_the_speech_around_it() -> None:
+    sound = scene(("joy", 6.2), ("anger", 1.5), ("silence", 2), ("sadness", 5))
+    assert [label for label, _, _ in labels(listener().timeline(sound, window=1.0, hop=0.2))] == [
+        "joy", "anger", SILENCE, "sadness"
+    ]  # fmt: skip
+    timeline = listener().timeline(sound[: round(6.5 * RATE)], window=0.2, hop=0.2, smooth=0.0)
+    assert timeline.windows[-1].label == "anger"
+    assert labels(timeline) == [("joy", 0.0, 6.5)]
+
+
 # -- segments ---------------------------------------------------------------------------------
 
 
@@ -351,7 +361,7 @@ def test_the_picture_shows_waveform_labels_and_values(turns: list[Turn] | None) 
     above, middle, below = picture.canvas.axes
     shown = [text.get_text() for text in middle.get_yticklabels()]
     assert shown == (["label"] if turns is None else ["Ann", "Bob", "Cleo"])
-    assert len(below.get_lines()) == len(EMOTIONS)
+    assert len(below.get_lines()) == len(EMOTIONS) * (1 if turns is None else 4)
     assert above.get_title(loc="left") == "waveform"
     assert below.get_xlim() == (0, pytest.approx(28.3))
     assert picture.drawn("png")[:8] == b"\x89PNG\r\n\x1a\n"

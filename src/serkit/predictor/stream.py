@@ -15,7 +15,9 @@ bounded time and never back to the beginning:
    of it by more than 0.1, so that two emotions of nearly equal probability do not take turns
    (hysteresis; none without smoothing).
 4. Each window speaks for the stretch that is nearer to its middle than to that of any other. Within
-   it, speech has the window's label and the rest is silence; neighbours of one label are merged.
+   it, speech has the window's label and the rest is silence. Neighbours of one label are merged,
+   and what is shorter than half a second joins the speech before it (or else behind it), unless
+   there is silence on both sides.
 """
 
 # Shapes: N samples.
@@ -49,6 +51,7 @@ WINDOW_TIME, HOP_TIME, SMOOTH_TIME = 3.0, 1.0, 2.0  # s; why: docs/guide/timelin
 SHORTEST_HEARD = 0.1  # s; shorter than a vowel, and fewer frames than a network's pooling needs
 LITTLE_SPEECH = 0.5  # s in a window; two or three syllables
 AHEAD = 0.1  # of probability, by which an emotion must be ahead to take over
+SHORTEST_SEGMENT = 0.5  # s; less of an emotion, amid speech, is where a window happened to end
 FILTER_DELAY = 0.1  # s; more than soxr keeps back while it resamples
 
 
@@ -182,15 +185,16 @@ class Stream:
         self._samples = _Tape(np.zeros(0, dtype=np.float32))
         self._frames = _Tape(np.zeros(0, dtype=bool))
         length, step = round(window * self._rate), max(1, round(hop * self._rate))
+        shortest = round(SHORTEST_SEGMENT * self._rate)
         self._tracks: list[_Track] = []
         self._to_come: deque[_Track] = deque()
         if turns is None:
-            self._tracks.append(_Track(audio.Windows(length, step), None))
+            self._tracks.append(_Track(audio.Windows(length, step), None, shortest))
         for turn in sorted(turns or (), key=lambda turn: (turn.start, turn.end, turn.speaker)):
             start, end = (round(time * self._rate) for time in (turn.start, turn.end))
             if start < end:
                 cut = audio.Windows(length, step, start=start, end=end)
-                self._to_come.append(_Track(cut, turn.speaker))
+                self._to_come.append(_Track(cut, turn.speaker, shortest))
         self._ended = False
         self.latency: Seconds = (
             self._reach * hop
@@ -330,18 +334,22 @@ class Stream:
         if following is not None:
             stop = (before.first + before.last + following.first + following.last) // 4
         track.said = stop
-        done: list[Segment] = []
+        done: list[_Run] = []
         for first, last, is_speech in self._runs(start, stop) if start < stop else ():
-            label = before.said if is_speech else SILENCE
-            if track.run is not None and track.run.label != label:
-                done.append(track.run.segment(self._rate, track.speaker))
-                track.run = None
-            if track.run is None:
-                track.run = _Run(first, label)
-            track.run.add(last, before.smoothed if label != SILENCE else None)
-        if following is None and track.run is not None:
-            done.append(track.run.segment(self._rate, track.speaker))
-        return done
+            label, rating = (before.said, before.smoothed) if is_speech else (SILENCE, None)
+            done += track.merger.add(_Run(first, last, label, [(rating, last - first)]))
+        if following is None:
+            done += track.merger.close()
+        return [
+            Segment(
+                start=run.first / self._rate,
+                end=run.last / self._rate,
+                label=run.label,
+                rating=mean_rating(run.parts),
+                speaker=track.speaker,
+            )
+            for run in done
+        ]
 
 
 @dataclass(slots=True)
@@ -364,7 +372,7 @@ class _Judged:
 class _Track:
     """A recording, or one turn of it, on its way from windows to segments."""
 
-    def __init__(self, windows: audio.Windows, speaker: str | None) -> None:
+    def __init__(self, windows: audio.Windows, speaker: str | None, shortest: int) -> None:
         self.windows = windows
         self.speaker = speaker
         self.known: list[_Judged] = []
@@ -372,7 +380,7 @@ class _Track:
         self.emotion: str | None = None  # of the window before
         self.before: _Judged | None = None  # whose stretch ends where the next one's begins
         self.said = windows.start  # sample up to which segments were made
-        self.run: _Run | None = None
+        self.merger = _Merger(shortest)
 
     def settled(self, reach: int) -> list[_Judged]:
         """Windows whose neighbours are known by now, smoothed and labelled."""
@@ -407,28 +415,72 @@ class _Track:
         one.said = one.label or emotion or SPEECH
 
 
+@dataclass(slots=True)
 class _Run:
     """A segment in the making."""
 
-    def __init__(self, first: int, label: str) -> None:
-        self.first = self.last = first
-        self.label = label
-        self.parts: list[tuple[Rating | None, float | int]] = []
+    first: int
+    last: int
+    label: str
+    parts: list[tuple[Rating | None, float | int]]
+    """Ratings, and for how many samples each."""
 
-    def add(self, last: int, rating: Rating | None) -> None:
-        self.parts.append((rating, last - self.last))
-        if len(self.parts) > 1 << 8:  # an hour of silence needs no list
-            self.parts = [(mean_rating(self.parts), last - self.first)]
-        self.last = last
+    def join(self, other: "_Run") -> None:
+        """Take in its neighbour, whatever that was called."""
+        self.parts += other.parts
+        if len(self.parts) > 1 << 8:  # a long segment needs no list
+            self.parts = [(mean_rating(self.parts), sum(weight for _, weight in self.parts))]
+        self.first, self.last = min(self.first, other.first), max(self.last, other.last)
 
-    def segment(self, rate: int, speaker: str | None) -> Segment:
-        return Segment(
-            start=self.first / rate,
-            end=self.last / rate,
-            label=self.label,
-            rating=mean_rating(self.parts),
-            speaker=speaker,
+
+class _Merger:
+    """Merges neighbours of one label, and what is too short into its neighbour."""
+
+    def __init__(self, shortest: int) -> None:
+        self.shortest = shortest
+        self.before: _Run | None = (
+            None  # of the same stretch of speech, until it is sure of its end
         )
+        self.run: _Run | None = None
+
+    def add(self, run: _Run) -> list[_Run]:
+        """What is over, now that this follows."""
+        if self.run is not None and self.run.label == run.label:
+            self.run.join(run)
+            return self._settled()
+        goes_on = self.run is not None and not {self.run.label, run.label} & {SILENCE, NOT_RATED}
+        done = [] if goes_on else self.close()
+        if self.run is not None and self.before is not None:
+            self.before.join(self.run)  # it is too short, or the one before were settled
+        elif goes_on:
+            self.before = self.run
+        self.run = run
+        if self.before is not None and self.before.label == run.label:
+            self.before.join(run)
+            self.run, self.before = self.before, None
+        return done + self._settled()
+
+    def close(self) -> list[_Run]:
+        """What is over, now that a stretch of speech or of silence is."""
+        if self.run is not None and self.before is not None:
+            self.before.join(self.run)
+            self.run = None
+        done = [run for run in (self.before, self.run) if run is not None]
+        self.before = self.run = None
+        return done
+
+    def _settled(self) -> list[_Run]:
+        """The one before, once the present one is long enough to stand beside it."""
+        if self.before is None or self.run is None or not self._is_long(self.run):
+            return []
+        before, self.before = self.before, None
+        if self._is_long(before):
+            return [before]
+        self.run.join(before)
+        return []
+
+    def _is_long(self, run: _Run) -> bool:
+        return run.last - run.first >= self.shortest
 
 
 class _Tape:

@@ -8,7 +8,7 @@ import numpy as np
 
 from serkit.corpus.utterance import Seconds
 from serkit.evaluation.figures import FAINT, INK, PALE, Picture, styled
-from serkit.predictor.stream import NOT_RATED, SILENCE, SPEECH
+from serkit.predictor.stream import NOT_RATED, SILENCE, SPEECH, Window
 from serkit.predictor.timeline import ENVELOPE, Timeline
 
 if TYPE_CHECKING:
@@ -46,9 +46,10 @@ def timeline_picture(timeline: Timeline) -> Picture:
     middle.set_yticks([*rows.values()], [speaker or "label" for speaker in rows])
     middle.spines[["left", "bottom"]].set_visible(False)
     middle.tick_params(length=0)
-    for emotion in names:
-        times, values = _line(timeline, emotion)
-        below.plot(times / unit, values, color=colours[emotion], linewidth=1.2)
+    for windows in _stretches(timeline):
+        for emotion in names:
+            times, values = _line(windows, emotion)
+            below.plot(times / unit, values, color=colours[emotion], linewidth=1.2)
     below.set(
         xlim=(0, max(timeline.duration, 0.1) / unit),
         ylim=(0, 1),
@@ -98,17 +99,26 @@ def _draw_waveform(axes: "Axes", timeline: Timeline, unit: float) -> None:
     axes.tick_params(length=0)
 
 
-def _line(timeline: Timeline, name: str) -> tuple[np.ndarray, np.ndarray]:
+def _stretches(timeline: Timeline) -> list[list[Window]]:
+    """The windows of the recording, or of each turn; a line leads from one to the next of them."""
+    found: list[list[Window]] = []
+    for speaker in timeline.speakers or (None,):
+        for window in timeline.windows:
+            if window.speaker != speaker:
+                continue
+            last = found[-1][-1] if found else None
+            if last is None or last.speaker != speaker or window.start >= last.end:
+                found.append([])
+            found[-1].append(window)
+    return found
+
+
+def _line(windows: list[Window], name: str) -> tuple[np.ndarray, np.ndarray]:
     """Middles of windows and their smoothed values; a gap where there are none."""
-    step = max(1, len(timeline.windows) // MOST_POINTS)
-    chosen = timeline.windows[::step]
+    chosen = windows[:: max(1, len(windows) // MOST_POINTS)]
     times = np.array([(one.start + one.end) / 2 for one in chosen])
-    values = np.array(
-        [
-            np.nan
-            if one.smoothed is None
-            else {**one.smoothed.emotion, **one.smoothed.affect}[name]
-            for one in chosen
-        ]
-    )
+    values = np.full(len(chosen), np.nan)
+    for place, one in enumerate(chosen):
+        if one.smoothed is not None:
+            values[place] = {**one.smoothed.emotion, **one.smoothed.affect}[name]
     return times, values
