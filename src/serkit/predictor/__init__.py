@@ -1,5 +1,6 @@
 """A trained system, ready to listen."""
 
+from serkit.predictor.annotation import TurnsError, read_turns
 from serkit.predictor.predictor import (
     Enrolment,
     EnrolmentError,
@@ -54,6 +55,7 @@ __all__ = [
     "TimelineError",
     "TooShortError",
     "Turn",
+    "TurnsError",
     "Update",
     "Verdict",
     "Voice",
@@ -61,4 +63,5 @@ __all__ = [
     "VoicesError",
     "Window",
     "load",
+    "read_turns",
 ]

@@ -438,10 +438,9 @@ class _Merger:
 
     def __init__(self, shortest: int) -> None:
         self.shortest = shortest
-        self.before: _Run | None = (
-            None  # of the same stretch of speech, until it is sure of its end
-        )
         self.run: _Run | None = None
+        self.before: _Run | None = None
+        """Of the same stretch of speech, while the present one may still be too short."""
 
     def add(self, run: _Run) -> list[_Run]:
         """What is over, now that this follows."""
@@ -451,7 +450,7 @@ class _Merger:
         goes_on = self.run is not None and not {self.run.label, run.label} & {SILENCE, NOT_RATED}
         done = [] if goes_on else self.close()
         if self.run is not None and self.before is not None:
-            self.before.join(self.run)  # it is too short, or the one before were settled
+            self.before.join(self.run)  # which is too short, or the one before were settled
         elif goes_on:
             self.before = self.run
         self.run = run

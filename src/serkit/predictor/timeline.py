@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from jaxtyping import Float32
@@ -134,6 +134,27 @@ class Timeline:
                 (one.rating, one.speech) for one in self.windows if speaker in (None, one.speaker)
             ),
         )
+
+    def write(
+        self,
+        path: str | Path,
+        *,
+        form: str | None = None,
+        rows: Literal["windows", "segments"] = "windows",
+    ) -> Path:
+        """Write it to a file, all of it or nothing; see ``serkit.predictor.annotation``.
+
+        Args:
+            path: Where to; folders are made.
+            form: One of ``annotation.FORMATS``; None goes by the ending.
+            rows: What a row of a table (CSV, Parquet) is.
+
+        Raises:
+            TimelineError: There is no such format.
+        """
+        from serkit.predictor.annotation import write
+
+        return write(self, path, form=form, rows=rows)
 
     def picture(self) -> Picture:
         """The waveform, the labels (of each speaker) and the smoothed values, one above the other.
