@@ -2,7 +2,7 @@
 
 | format | ending | what is in it | time |
 |---|---|---|---|
-| ``csv``, ``parquet`` | ``.csv``, ``.parquet`` | a row for each window, or segment | s, 6 decimals |
+| ``csv``, ``parquet`` | ``.csv``, ``.parquet`` | rows of windows, or of segments | s, 6 decimals |
 | ``json`` | ``.json`` | everything: settings, summary, windows, segments | s, 6 decimals |
 | ``textgrid`` | ``.TextGrid`` | Praat: interval tiers that tile the recording | s, exact |
 | ``eaf`` | ``.eaf`` | ELAN: tiers of annotations, linked to the recording | whole ms |
