@@ -65,7 +65,7 @@ def test_a_decision_waits_no_longer_than_the_look_ahead(spoken: np.ndarray, dete
         decided += len(decides.feed(spoken[heard : heard + 512]))
         complete = min(heard + 512, len(spoken)) // 512
         assert complete - decided <= decides.look_ahead / 0.032 + 1e-9
-    assert decides.look_ahead == (0.0 if detector == "none" else pytest.approx(0.512))
+    assert decides.look_ahead == (0.0 if detector == "none" else pytest.approx(0.704))
 
 
 @pytest.mark.parametrize("detector", NAMES[1:])

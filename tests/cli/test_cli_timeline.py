@@ -175,7 +175,7 @@ def test_a_recording_is_replayed_as_the_timeline_rates_it(
     assert lines[0]["probability"] == pytest.approx(expected.windows[0].smoothed.emotion, abs=1e-4)
     kept = json.loads(out.read_text(encoding="utf-8"))
     assert [one["label"] for one in kept["segments"]] == [s.label for s in expected.segments]
-    assert "shown 1.5 s after its end" in done.stderr
+    assert "shown 1.7 s after its end" in done.stderr
 
 
 def test_a_line_says_when_what_and_how_sure(model: Path, sphere: Path, call: Path) -> None:

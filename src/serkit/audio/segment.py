@@ -1,7 +1,7 @@
 """Where a recording has speech, and the windows that a long one is cut into; both as sound arrives.
 
 Nothing here looks at a whole recording: a detector decides on frames of 32 ms, in order, from what
-it has heard and at most half a second more. So the answer is the same however the sound is cut, and
+it has heard and at most 0.7 s more. So the answer is the same however the sound is cut, and
 memory does not grow with its length.
 """
 
@@ -23,7 +23,7 @@ DETECTORS = ("energy", "silero", "none")
 """Names of speech detectors; ``"none"`` takes everything for speech."""
 
 FRAME = 0.032  # s; 512 samples at 16 kHz, which is what silero-vad was trained on
-LONGEST_GAP = 0.3  # s; shorter pauses lie within a phrase and are filled
+LONGEST_GAP = 0.5  # s; shorter pauses are filled: a quarter of a second is left between paddings
 SHORTEST_SPEECH = 0.1  # s; shorter sounds are clicks, and are dropped
 PADDING = 0.1  # s kept on either side, for the soft beginnings and ends of words
 
@@ -129,7 +129,7 @@ class SpeechDetector:
     """Which frames are speech, as sound arrives; a decision is final once it is given.
 
     Speech begins where the score reaches the detector's onset and ends where it falls below its
-    offset. Then pauses shorter than 0.3 s are filled, sounds shorter than 0.1 s dropped (unless
+    offset. Then pauses shorter than 0.5 s are filled, sounds shorter than 0.1 s dropped (unless
     the recording begins or ends with them), and 0.1 s kept on either side.
 
     Args:

@@ -29,7 +29,7 @@ SmoothOption = Annotated[
 ]
 VadOption = Annotated[
     Literal["energy", "silero", "none"],
-    typer.Option("--vad", help="What finds speech; silero needs the extra serkit[vad]."),
+    typer.Option("--vad", help="What finds speech; silero needs the extra vad."),
 ]
 
 
