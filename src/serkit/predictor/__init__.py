@@ -1,5 +1,6 @@
 """A trained system, ready to listen."""
 
+from serkit.predictor.journal import Journal, JournalError, state_of
 from serkit.predictor.predictor import (
     Enrolment,
     EnrolmentError,
@@ -26,6 +27,8 @@ __all__ = [
     "Enrolment",
     "EnrolmentError",
     "FailedRatingError",
+    "Journal",
+    "JournalError",
     "Member",
     "ModelError",
     "Neighbour",
@@ -38,4 +41,5 @@ __all__ = [
     "Voices",
     "VoicesError",
     "load",
+    "state_of",
 ]

@@ -6,6 +6,7 @@ One system alone also says whether a recording shows an emotion that a few other
 # Shapes: B recordings, N samples, C emotions, D values of an embedding.
 
 import difflib
+import hashlib
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -186,6 +187,20 @@ class Predictor:
         """Hz of the waveforms the systems hear."""
         return self.systems[0].sample_rate
 
+    @property
+    def fingerprint(self) -> str:
+        """SHA-256 of what the systems are and of all their weights: the same one, the same ratings.
+
+        Example:
+            >>> from serkit.systems.crnn import CRNN, Config
+            >>> system = CRNN(Config(emotions=("anger", "sadness"), size="small"))
+            >>> one = Predictor(systems=(system,), rater="crnn")
+            >>> one.fingerprint == Predictor(systems=(system,), rater="mine").fingerprint
+            True
+        """
+        each = "".join(model_fingerprint(system) for system in self.systems)
+        return hashlib.sha256(each.encode("ascii")).hexdigest()
+
     def on_scale(self, rating: Rating) -> dict[str, float]:
         """A rating's affect as the corpus rated it that the systems were trained on.
 
@@ -263,7 +278,7 @@ class Predictor:
         Args:
             paths: Files; taken a few batches at a time, so there may be thousands.
             batch: Recordings rated at once, at most.
-            progress: Called with the number of files done so far, after each few batches.
+            progress: Called with the number of files done so far, after each batch.
 
         Example:
             >>> from serkit.systems.crnn import CRNN, Config
@@ -496,6 +511,13 @@ class Predictor:
     ) -> Iterator[Made]:
         """What is made of each recording and the system's answer to it, or its error, in order."""
         given, done = iter(recordings), 0
+
+        def settled(number: int) -> None:
+            nonlocal done
+            done += number
+            if progress is not None and number:
+                _ = progress(done)
+
         with ThreadPoolExecutor(min(READERS, os.cpu_count() or 1)) as readers:
             window: list[_Heard] = []
             while True:
@@ -504,12 +526,9 @@ class Predictor:
                 seconds = sum(len(one.waveform) for one in window) / self.sample_rate
                 full = len(window) >= WINDOW * batch or seconds > WINDOW_SECONDS
                 if window and (full or not heard):
-                    answered = self._answer_window(window, batch, answer)
+                    answered = self._answer_window(window, batch, answer, settled)
                     made = [make(*both) for both in zip(window, answered, strict=True)]
-                    done += len(window)
                     window = []
-                    if progress is not None:
-                        _ = progress(done)
                     yield from made
                 if not heard:
                     return
@@ -532,6 +551,7 @@ class Predictor:
         window: Sequence["_Heard"],
         batch: int,
         answer: Callable[[Sequence[Waveform]], Float64[np.ndarray, "B _"]],
+        settled: Callable[[int], object],
     ) -> "list[_Answer]":
         """Answers to a window, in its order, made in batches of similar length."""
         found: dict[int, _Answer] = {
@@ -540,9 +560,11 @@ class Predictor:
         lengths = {
             index: len(one.waveform) for index, one in enumerate(window) if one.error is None
         }
+        _ = settled(len(found))
         for chosen in _batches(lengths, batch, BATCH_SECONDS * self.sample_rate):
             heard = [window[index] for index in chosen]
             found |= zip(chosen, _answer_batch(heard, answer), strict=True)
+            _ = settled(len(chosen))
         return [found[index] for index in range(len(window))]
 
     def _outcome(self, heard: "_Heard", error: audio.AudioError | None = None) -> Outcome:
