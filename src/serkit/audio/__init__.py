@@ -25,6 +25,7 @@ from serkit.audio.read import (
     decoded_hash,
     info,
     inspect,
+    native_rate,
     read,
     resample,
 )
@@ -50,6 +51,7 @@ __all__ = [
     "degrade",
     "info",
     "inspect",
+    "native_rate",
     "parse_condition",
     "read",
     "resample",
