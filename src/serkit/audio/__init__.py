@@ -17,10 +17,13 @@ from serkit.audio.read import (
     MissingAudioError,
     NoAudioTrackError,
     NonFiniteAudioError,
+    Resampler,
     ScaleError,
     SegmentError,
     TruncatedAudioError,
     UnreadableAudioError,
+    as_waveform,
+    blocks,
     check,
     decoded_hash,
     info,
@@ -29,9 +32,16 @@ from serkit.audio.read import (
     read,
     resample,
 )
+from serkit.audio.segment import (
+    DETECTORS,
+    SpeechDetector,
+    Windows,
+    speech,
+)
 
 __all__ = [
     "CONDITIONS",
+    "DETECTORS",
     "SILENT_LEVEL",
     "AudioError",
     "AudioInfo",
@@ -41,10 +51,15 @@ __all__ = [
     "MissingAudioError",
     "NoAudioTrackError",
     "NonFiniteAudioError",
+    "Resampler",
     "ScaleError",
     "SegmentError",
+    "SpeechDetector",
     "TruncatedAudioError",
     "UnreadableAudioError",
+    "Windows",
+    "as_waveform",
+    "blocks",
     "check",
     "condition_name",
     "decoded_hash",
@@ -56,4 +71,5 @@ __all__ = [
     "read",
     "resample",
     "sources",
+    "speech",
 ]

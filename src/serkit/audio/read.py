@@ -12,7 +12,7 @@ import math
 import os
 import re
 import struct
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -45,6 +45,7 @@ CLIPPED_SHARE = 0.001  # of all samples
 VERY_SHORT = 0.25  # s, about one syllable
 LONG = 60.0  # s; the longest utterance of IEMOCAP has 34
 DC_OFFSET = 0.01  # of full scale; no microphone gives a constant, but some sound cards add one
+PIECE = 1 << 16  # frames decoded at once where a recording is read piece by piece
 
 
 class AudioError(ValueError):
@@ -169,34 +170,116 @@ def read(
     path = Path(path)
     _check_times(path, start, end, sample_rate)
     with _open(path) as recording:
-        rate = recording.sample_rate
-        if channel is not None and not 0 <= channel < recording.channels:
-            there = ", ".join(str(number) for number in range(recording.channels))
-            raise ChannelError(path, f"has no channel {channel}; its channels are {there}")
-        if not RATES[0] <= rate <= RATES[1]:
-            raise UnreadableAudioError(
-                path, f"its header says {rate} Hz, so it is damaged; copy it again from its source"
-            )
-        plan = _plan(start, end, rate, sample_rate)
+        _check_header(recording, channel)
+        plan = _plan(start, end, recording.sample_rate, sample_rate)
         frames = recording.frames(plan.first, plan.last)
+    mono = _mono(path, frames, channel)
+    segment = resample(mono, recording.sample_rate, sample_rate)[plan.skip :]
+    _check_cut(path, start, end, plan, segment.size, sample_rate)
+    return np.clip(segment[: plan.length], -1.0, 1.0)
+
+
+def blocks(
+    path: str | Path,
+    *,
+    start: float = 0.0,
+    end: float | None = None,
+    sample_rate: int = 16000,
+    channel: int | None = None,
+    seconds: float = 30.0,
+) -> Iterator[Samples]:
+    """The samples of ``read``, in order and block by block: memory does not grow with the length.
+
+    A recording that is damaged further on raises its error where the damage is met.
+
+    Args:
+        path: As for ``read``, like ``start``, ``end``, ``sample_rate`` and ``channel``.
+        start: Where to begin, in seconds.
+        end: Where to stop, in seconds.
+        sample_rate: Hz of the samples returned.
+        channel: Which channel to take.
+        seconds: Length of a block; the last is shorter.
+
+    Raises:
+        AudioError: As ``read``.
+
+    Example:
+        >>> import tempfile
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     file = Path(folder) / "meeting.wav"
+        ...     soundfile.write(file, np.zeros(44100 * 5), 44100)
+        ...     [len(block) for block in blocks(file, seconds=2.0)]
+        [32000, 32000, 16000]
+    """
+    path = Path(path)
+    _check_times(path, start, end, sample_rate)
+    size = round(seconds * sample_rate)
+    if size < 1:
+        raise ValueError(f"seconds={seconds:g} must be longer than one sample")
+    with _open(path) as recording:
+        _check_header(recording, channel)
+        plan = _plan(start, end, recording.sample_rate, sample_rate)
+        found = -plan.skip  # of the stretch; before it lies what the filter needs
+        kept: list[Samples] = []
+        waiting = 0
+        for samples in _resampled(recording, plan, sample_rate, channel):
+            stop = samples.size if plan.length is None else max(0, plan.length - found)
+            kept.append(np.clip(samples[max(0, -found) : stop], -1.0, 1.0))
+            found += samples.size
+            waiting += kept[-1].size
+            if waiting > size:
+                whole = np.concatenate(kept)
+                while whole.size > size:
+                    yield whole[:size]
+                    whole = whole[size:]
+                kept, waiting = [whole], whole.size
+    _check_cut(path, start, end, plan, max(0, found), sample_rate)
+    yield np.concatenate(kept)
+
+
+def _resampled(
+    recording: "_SoundFile | _Media", plan: "_Plan", sample_rate: int, channel: int | None
+) -> Iterator[Samples]:
+    """Mono samples at the rate asked for, piece by piece."""
+    resampler = Resampler(recording.sample_rate, sample_rate)
+    for frames in recording.pieces(plan.first, plan.last):
+        yield resampler.feed(_mono(recording.path, frames, channel))
+    yield resampler.finish()
+
+
+def _check_header(recording: "_SoundFile | _Media", channel: int | None) -> None:
+    if channel is not None and not 0 <= channel < recording.channels:
+        there = ", ".join(str(number) for number in range(recording.channels))
+        raise ChannelError(recording.path, f"has no channel {channel}; its channels are {there}")
+    if not RATES[0] <= recording.sample_rate <= RATES[1]:
+        raise UnreadableAudioError(
+            recording.path,
+            f"its header says {recording.sample_rate} Hz, so it is damaged; copy it again from "
+            "its source",
+        )
+
+
+def _mono(path: Path, frames: Frames, channel: int | None) -> Samples:
     if channel is not None:
         frames = frames[:, channel : channel + 1]
     check(path, frames.reshape(-1))
-    mono = frames.mean(axis=1)
-    segment = resample(mono, rate, sample_rate)[plan.skip :]
-    if segment.size == 0 and start == 0:
+    return frames.mean(axis=1)
+
+
+def _check_cut(
+    path: Path, start: float, end: float | None, plan: "_Plan", size: int, sample_rate: int
+) -> None:
+    """Refuse a stretch of which ``size`` samples were there, if that is too little."""
+    if size == 0 and start == 0:
         raise EmptyAudioError(path, "holds no samples; record or export it again")
-    if segment.size == 0 or (
-        plan.length is not None and plan.length - segment.size > END_TOLERANCE * sample_rate
-    ):
-        duration = (plan.first_output + segment.size) / sample_rate
-        known = f"{duration:.2f} s" if segment.size else f"{info(path).duration:.2f} s"
+    if size == 0 or (plan.length is not None and plan.length - size > END_TOLERANCE * sample_rate):
+        duration = (plan.first_output + size) / sample_rate
+        known = f"{duration:.2f} s" if size else f"{info(path).duration:.2f} s"
         raise SegmentError(
             path,
             f"cannot cut {_times(start, end)}: the recording ends at {known}; "
             "check the start and end columns and that they are in seconds",
         )
-    return np.clip(segment[: plan.length], -1.0, 1.0)
 
 
 def info(path: str | Path) -> AudioInfo:
@@ -326,6 +409,69 @@ def resample(
     return np.asarray(soxr.resample(mono, rate, sample_rate, "HQ"), dtype=np.float32)
 
 
+class Resampler:
+    """``resample`` for sound that comes in pieces: the same samples, however it is cut.
+
+    Args:
+        rate: Hz of what comes in.
+        sample_rate: Hz of what goes out.
+
+    Example:
+        >>> resampler = Resampler(44100, 16000)
+        >>> piece = np.zeros(22050, dtype=np.float32)
+        >>> sum(len(out) for out in (resampler.feed(piece), resampler.feed(piece),
+        ...                          resampler.finish()))
+        16000
+    """
+
+    def __init__(self, rate: int, sample_rate: int) -> None:
+        self._stream = (
+            None
+            if rate == sample_rate
+            else soxr.ResampleStream(rate, sample_rate, 1, dtype="float32", quality="HQ")
+        )
+
+    def feed(self, mono: Float32[np.ndarray, " M"]) -> Float32[np.ndarray, " N"]:
+        """What can be said by now; a few milliseconds wait for what comes next."""
+        if self._stream is None or not mono.size:
+            return mono
+        return np.asarray(self._stream.resample_chunk(mono), dtype=np.float32)
+
+    def finish(self) -> Float32[np.ndarray, " N"]:
+        """The rest, once nothing more comes."""
+        nothing = np.zeros(0, dtype=np.float32)
+        if self._stream is None:
+            return nothing
+        return np.asarray(self._stream.resample_chunk(nothing, last=True), dtype=np.float32)
+
+
+def as_waveform(samples: np.ndarray) -> Samples:
+    """Samples from memory as float32 in [-1, 1]: integers are divided by their full scale.
+
+    Raises:
+        ValueError: Not mono [N], or neither floats nor signed integers.
+        NonFiniteAudioError, ScaleError: As for ``check``.
+
+    Example:
+        >>> as_waveform(np.array([0, -16384], dtype=np.int16)).tolist()
+        [0.0, -0.5]
+    """
+    if samples.ndim != 1:
+        raise ValueError(
+            f"a waveform must be mono samples [N], not of shape {samples.shape}; "
+            "average its channels first"
+        )
+    if not (np.issubdtype(samples.dtype, np.floating) or samples.dtype.kind == "i"):
+        raise ValueError(
+            f"a waveform must be of floats in [-1, 1] or of signed integers, not {samples.dtype}"
+        )
+    if np.issubdtype(samples.dtype, np.integer):
+        samples = samples / -float(np.iinfo(samples.dtype).min or -1)
+    mono = np.asarray(samples, dtype=np.float32)
+    check(Path("waveform"), mono)
+    return mono
+
+
 class _Plan(NamedTuple):
     """Which native frames to decode, and which of the resampled samples to keep."""
 
@@ -383,7 +529,7 @@ def _open(path: Path) -> Generator["_SoundFile | _Media", None, None]:
     _check_file(path)
     with ExitStack() as stack:
         try:
-            file = stack.enter_context(soundfile.SoundFile(path))
+            file = stack.enter_context(_Forward(path))
         except (soundfile.LibsndfileError, TypeError):  # TypeError: headerless .raw
             file = None
         if file is not None and file.frames < UNKNOWN_FRAMES:
@@ -451,6 +597,13 @@ def _cut_short(path: Path, promised: float, decoded: float) -> TruncatedAudioErr
     )
 
 
+class _Forward(soundfile.SoundFile):
+    """Without the jump that soundfile adds to every read: after one, MP3 begins with noise."""
+
+    def seekable(self) -> bool:
+        return False
+
+
 class _SoundFile:
     """A recording that libsndfile reads."""
 
@@ -463,24 +616,40 @@ class _SoundFile:
 
     def frames(self, first: int, last: int | None) -> Frames:
         """Native frames from ``first`` up to ``last``, or to the end."""
+        whole = [*self.pieces(first, last, size=self.file.frames)]
+        return whole[0] if whole else np.zeros((0, self.channels), dtype=np.float32)
+
+    def pieces(self, first: int, last: int | None, *, size: int = PIECE) -> Iterator[Frames]:
+        """The same, ``size`` frames at a time."""
         promised = self.file.frames
         stop = promised if last is None else min(last, promised)
-        if first >= stop:
-            return np.zeros((0, self.channels), dtype=np.float32)
-        try:
-            _ = self.file.seek(first)
-            frames = self.file.read(stop - first, dtype="float32", always_2d=True)
-        except (soundfile.LibsndfileError, MemoryError) as error:
-            raise TruncatedAudioError(
-                self.path,
-                f"promises {self.duration:.2f} s but cannot be decoded: it is cut short or "
-                "damaged; copy it again from its source",
-            ) from error
+        position, ended = first, first >= stop
+        while not ended:
+            wanted = min(size, stop - position)
+            try:
+                if position == first:
+                    self._jump(first)
+                frames = self.file.read(wanted, dtype="float32", always_2d=True)
+            except (soundfile.LibsndfileError, MemoryError) as error:
+                raise TruncatedAudioError(
+                    self.path,
+                    f"promises {self.duration:.2f} s but cannot be decoded: it is cut short or "
+                    "damaged; copy it again from its source",
+                ) from error
+            yield frames
+            position += len(frames)
+            ended = position == stop or len(frames) < wanted
         tolerance = CODEC_TOLERANCE * self.sample_rate if self.file.format in ("MP3", "OGG") else 0
-        if stop - first - len(frames) > tolerance:
-            decoded = (first + len(frames)) / self.sample_rate
-            raise _cut_short(self.path, self.duration, decoded)
-        return frames
+        if stop - position > tolerance:
+            raise _cut_short(self.path, self.duration, position / self.sample_rate)
+
+    def _jump(self, first: int) -> None:
+        """To a frame; MP3 leans on frames before it, and is decoded from some way back."""
+        margin = round(SEEK_MARGIN * self.sample_rate) if self.file.format == "MP3" else 0
+        begin = max(0, first - margin)
+        _ = self.file.seek(begin)
+        if first > begin:
+            _ = self.file.read(first - begin, dtype="float32")
 
 
 @contextmanager
@@ -535,16 +704,24 @@ class _Media:
     def duration(self) -> float:
         """Seconds; counted by decoding where the container does not say."""
         promised = self.promised
-        return len(self.frames(0, None)) / self.sample_rate if promised is None else promised
+        if promised is not None:
+            return promised
+        return sum(len(piece) for piece in self.pieces(0, None)) / self.sample_rate
 
     def frames(self, first: int, last: int | None) -> Frames:
-        """Native frames from ``first`` up to ``last``, or to the end.
+        """Native frames from ``first`` up to ``last``, or to the end."""
+        pieces = [*self.pieces(first, last)]
+        if not pieces:
+            return np.zeros((0, self.channels), dtype=np.float32)
+        return np.ascontiguousarray(np.concatenate(pieces), dtype=np.float32)
+
+    def pieces(self, first: int, last: int | None) -> Iterator[Frames]:
+        """The same as the codec gives it, some milliseconds at a time.
 
         MP4 keeps time in samples, and a late segment is jumped to. Other containers count in
         milliseconds or not at all: there every frame up to ``last`` is decoded and counted.
         """
         position = self._jump(first)
-        pieces: list[Frames] = []
         # interleaved, because PyAV misreads more than eight planes
         resampler = av.AudioResampler(format="flt", layout=self.stream.layout)
         try:
@@ -558,7 +735,7 @@ class _Media:
                     begin = max(0, first - position)
                     stop = len(piece) if last is None else min(len(piece), last - position)
                     if begin < stop:
-                        pieces.append(piece[begin:stop])
+                        yield piece[begin:stop]
                     position += len(piece)
                 if last is not None and position >= last:
                     break
@@ -569,19 +746,16 @@ class _Media:
                 f"({getattr(error, 'strerror', error)}): it is cut short or damaged; "
                 "copy it again from its source",
             ) from error
-        if not pieces:
-            if position is None or position == 0:
-                raise EmptyAudioError(
-                    self.path, "its audio track holds no samples; record or export it again"
-                )
-            return np.zeros((0, self.channels), dtype=np.float32)
-        decoded = (position or 0) / self.sample_rate
+        if not position:
+            raise EmptyAudioError(
+                self.path, "its audio track holds no samples; record or export it again"
+            )
+        decoded = position / self.sample_rate
         promised = self.promised
         if promised is not None and (last is None or decoded * self.sample_rate < last):
             wanted = promised if last is None else min(promised, last / self.sample_rate)
             if wanted - decoded > CODEC_TOLERANCE:
                 raise _cut_short(self.path, promised, decoded)
-        return np.ascontiguousarray(np.concatenate(pieces), dtype=np.float32)
 
     def _jump(self, first: int) -> int | None:
         """Move near ``first``; the position of the next frame, or None when it must be asked."""

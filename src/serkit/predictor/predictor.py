@@ -711,22 +711,9 @@ class Predictor:
     ) -> Waveform:
         """Samples from memory, treated as those of a file are."""
         path = Path("waveform")
-        if samples.ndim != 1:
-            raise ValueError(
-                f"a waveform must be mono samples [N], not of shape {samples.shape}; "
-                "average its channels first"
-            )
-        if not (np.issubdtype(samples.dtype, np.floating) or samples.dtype.kind == "i"):
-            raise ValueError(
-                "a waveform must be of floats in [-1, 1] or of signed integers, "
-                f"not {samples.dtype}"
-            )
         if not 1000 <= rate <= 1_000_000:
             raise ValueError(f"sample_rate={rate} must be that of the samples, 1000 Hz or above")
-        if np.issubdtype(samples.dtype, np.integer):
-            samples = samples / -float(np.iinfo(samples.dtype).min or -1)
-        mono = np.asarray(samples, dtype=np.float32)
-        audio.check(path, mono)
+        mono = audio.as_waveform(samples)
         duration = len(mono) / rate
         if not 0 <= start < (duration if end is None else min(end, duration)):
             raise audio.SegmentError(
