@@ -657,6 +657,14 @@ def _open_media(path: Path) -> Generator["_Media", None, None]:
     try:
         container = av.open(str(path))
     except (FFmpegError, ValueError, OSError) as error:
+        with path.open("rb") as file:
+            is_mp4 = file.read(8)[4:] == b"ftyp"
+        if is_mp4:  # its index, which a recorder writes last, is missing or damaged
+            raise TruncatedAudioError(
+                path,
+                "begins as MP4 or M4A and has no index: its recording or its copy was cut short; "
+                "copy it again from its source",
+            ) from error
         raise UnreadableAudioError(
             path,
             "is not audio, or of a kind that neither libsndfile nor FFmpeg can read; "
