@@ -5,9 +5,11 @@ One system alone also says whether a recording shows an emotion that a few other
 
 # Shapes: B recordings, N samples, C emotions, D values of an embedding.
 
+import ctypes
 import difflib
 import hashlib
 import os
+import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
@@ -529,6 +531,7 @@ class Predictor:
                     answered = self._answer_window(window, batch, answer, settled)
                     made = [make(*both) for both in zip(window, answered, strict=True)]
                     window = []
+                    _release_memory()
                     yield from made
                 if not heard:
                     return
@@ -889,6 +892,18 @@ def _answer_batch(heard: Sequence[_Heard], answer: _Answers) -> list[_Answer]:
         else:
             checked.append(values)
     return checked
+
+
+def _release_memory() -> None:
+    """Give what is free back to the system.
+
+    Batches of ever other lengths leave glibc's heap in pieces that the next does not fit into: over
+    thousands of recordings a network of 0.3 GB would come to hold 1.2 GB.
+    """
+    if sys.platform == "linux":
+        trim = getattr(ctypes.CDLL(None), "malloc_trim", None)  # musl has none, and no need
+        if trim is not None:
+            trim(0)
 
 
 def _file_of(recording: Recording) -> str | Path:
