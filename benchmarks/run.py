@@ -612,6 +612,108 @@ def classifiers() -> str:
     )
 
 
+HEAR = """
+import resource, sys, time
+import serkit
+listener = serkit.load(sys.argv[1])
+before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+began = time.perf_counter()
+found = listener.timeline(sys.argv[2], vad=sys.argv[3])
+seconds = time.perf_counter() - began
+after = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+print(seconds, before, after, len(found.windows), found.summary().speech)
+"""
+"""A fresh process that rates one recording; the memory it needed is in KiB."""
+
+
+def talk(minutes: float, path: Path) -> Path:
+    """A recording of the shipped utterances, again and again, with pauses between them."""
+    import soundfile
+
+    pause = np.zeros(SAMPLE_RATE // 2, dtype=np.float32)
+    utterances = recordings()[0]
+    wanted, written = round(minutes * 60 * SAMPLE_RATE), 0
+    with soundfile.SoundFile(path, "w", SAMPLE_RATE, 1, "PCM_16") as file:
+        while written < wanted:
+            for utterance in utterances:
+                part = np.concatenate([utterance, pause])[: wanted - written]
+                file.write(part)
+                written += len(part)
+    return path
+
+
+def timeline() -> str:
+    """How much memory and time do long recordings take, and how late does a stream answer?"""
+    import serkit
+    from serkit import audio
+    from serkit.systems.crnn import CRNN
+    from serkit.trainer import checkpoint
+
+    waveforms, places, emotions = recordings()
+    system = CRNN(CRNN.Config(emotions=emotions))
+    system.prepare(waveforms, places)
+    rows: list[list[object]] = []
+    with tempfile.TemporaryDirectory() as folder:
+        checkpoint.save(system, Path(folder) / "model")
+        for name, minutes, vad in (
+            ("10 minutes", 10, "energy"), ("10 minutes", 10, "silero"), ("1 hour", 60, "energy"),
+            ("10 hours", 600, "energy"),
+        ):  # fmt: skip
+            path = talk(minutes, Path(folder) / "talk.wav")
+            words = [sys.executable, "-c", HEAR, str(Path(folder) / "model"), str(path), vad]
+            done = subprocess.run(words, check=True, capture_output=True, text=True).stdout.split()
+            seconds, before, after, windows, speech = (float(word) for word in done)
+            rows.append(
+                [
+                    name, vad, f"{windows:.0f}", f"{speech / minutes / 60:.0%}",
+                    f"{before / 1024:.0f}", f"{after / 1024:.0f}", f"{seconds:.0f}",
+                    f"{60 * minutes / seconds:.0f}",
+                ]
+            )  # fmt: skip
+        sound = audio.read(talk(3, Path(folder) / "talk.wav"))
+        listener = serkit.load(Path(folder) / "model")
+    late: list[list[object]] = []
+    for smooth, vad in ((2.0, "energy"), (2.0, "silero"), (0.0, "energy"), (0.0, "none")):
+        stream = listener.stream(smooth=smooth, vad=vad)
+        quiet: list[float] = []
+        rated: list[float] = []
+        waits: list[float] = []
+        for first in range(0, len(sound), SAMPLE_RATE // 10):
+            began = time.perf_counter()
+            update = stream.feed(sound[first : first + SAMPLE_RATE // 10])
+            took = time.perf_counter() - began
+            (rated if update.windows else quiet).append(took)
+            waits += [stream.heard + took - window.end for window in update.windows]
+        late.append(
+            [
+                f"{smooth:g}", vad, f"{stream.latency:.2f}", f"{statistics.median(waits):.2f}",
+                f"{max(waits):.2f}", f"{1000 * statistics.median(quiet):.1f}",
+                f"{1000 * statistics.median(rated):.0f}", f"{1000 * max(rated):.0f}",
+            ]
+        )  # fmt: skip
+    return (
+        "CRNN of the default size, windows of 3 s every second, one thread. A recording of the "
+        "shipped utterances with pauses, 16 kHz WAV, in a fresh process; memory is the resident "
+        "peak of the whole process, PyTorch included.\n\n"
+        + table(
+            [
+                "recording", "speech by", "windows", "speech", "MiB before", "MiB at most",
+                "seconds", "times real time",
+            ],
+            rows,
+        )
+        + "\n\nA stream fed with pieces of 0.1 s for 3 minutes: how long after its end a window is "
+        "given, computing included. To reach: 10 hours in less than 500 MiB.\n\n"
+        + table(
+            [
+                "smoothed over s", "speech by", "promised s", "median s", "longest s",
+                "ms for a piece", "ms for one with a window", "longest ms",
+            ],
+            late,
+        )
+    )  # fmt: skip
+
+
 def start() -> str:
     """How long does one wait for the first answer, and how much is installed?"""
     from serkit.systems.crnn import CRNN
@@ -724,6 +826,7 @@ QUESTIONS: dict[str, tuple[Callable[[], str], str | None]] = {
     "affect": (affect, "1"),
     "classifiers": (classifiers, "1"),
     "degrading": (degrading, "1"),
+    "timeline": (timeline, "1"),
     "start": (start, None),
     "install": (install, None),
 }

@@ -36,6 +36,8 @@ EXTRAS = {
     "audb": ("audb", "serkit corpora fetch"),
     "tensorboard": ("tensorboard", "train --tensorboard"),
     "ssl": ("transformers", "pre-trained speech encoders"),
+    "vad": ("onnxruntime", "--vad silero"),
+    "microphone": ("sounddevice", "serkit listen"),
 }
 """Extra to its module, and what it is for."""
 

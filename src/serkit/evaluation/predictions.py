@@ -387,6 +387,19 @@ def write_whole(path: Path, text: str) -> None:
         content = gzip.compress(content, mtime=0)
     elif path.suffix != ".csv":
         raise ValueError(f"{path}: a table is written as .csv or .csv.gz, not {path.suffix!r}")
+    replace_whole(path, content)
+
+
+def replace_whole(path: Path, content: bytes) -> None:
+    """Write a file beside its place, then move it there: nobody ever sees a part of it.
+
+    Example:
+        >>> import tempfile
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     replace_whole(Path(folder) / "new" / "a.txt", b"whole")
+        ...     [path.name for path in (Path(folder) / "new").iterdir()]
+        ['a.txt']
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     beside = path.with_name(f".{path.name}.{os.getpid()}")
     try:

@@ -1,5 +1,6 @@
 """A trained system, ready to listen."""
 
+from serkit.predictor.annotation import TurnsError, read_turns
 from serkit.predictor.journal import Journal, JournalError, state_of
 from serkit.predictor.predictor import (
     Enrolment,
@@ -12,6 +13,18 @@ from serkit.predictor.predictor import (
     TooShortError,
     load,
 )
+from serkit.predictor.stream import (
+    NOT_RATED,
+    SILENCE,
+    SPEECH,
+    Segment,
+    Stream,
+    TimelineError,
+    Turn,
+    Update,
+    Window,
+)
+from serkit.predictor.timeline import Summary, Timeline
 from serkit.predictor.voices import (
     NONE,
     Member,
@@ -24,6 +37,9 @@ from serkit.predictor.voices import (
 
 __all__ = [
     "NONE",
+    "NOT_RATED",
+    "SILENCE",
+    "SPEECH",
     "Enrolment",
     "EnrolmentError",
     "FailedRatingError",
@@ -34,12 +50,22 @@ __all__ = [
     "Neighbour",
     "Outcome",
     "Predictor",
+    "Segment",
     "SilentAudioError",
+    "Stream",
+    "Summary",
+    "Timeline",
+    "TimelineError",
     "TooShortError",
+    "Turn",
+    "TurnsError",
+    "Update",
     "Verdict",
     "Voice",
     "Voices",
     "VoicesError",
+    "Window",
     "load",
+    "read_turns",
     "state_of",
 ]

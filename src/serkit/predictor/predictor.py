@@ -25,6 +25,15 @@ from serkit import audio
 from serkit.corpus.scheme import from_unit
 from serkit.corpus.utterance import Rating, Seconds
 from serkit.evaluation import threshold_for
+from serkit.predictor.stream import (
+    HOP_TIME,
+    SHORTEST_HEARD,
+    SMOOTH_TIME,
+    WINDOW_TIME,
+    Stream,
+    Turn,
+)
+from serkit.predictor.timeline import Timeline, hear
 from serkit.predictor.voices import (
     NUM_NEAREST,
     Member,
@@ -52,7 +61,6 @@ Recording = str | Path | np.ndarray
 
 Made = TypeVar("Made")
 
-SHORTEST_HEARD = 0.1  # s; shorter than a vowel, and fewer frames than a network's pooling needs
 WINDOW = 8  # batches that are read before they are ordered by length
 WINDOW_SECONDS = 1800.0  # of audio held at once at most (115 MB), beside the last batch read
 BATCH_SECONDS = 120.0  # of padded audio rated at once at most
@@ -300,6 +308,122 @@ class Predictor:
             return replace(self._outcome(heard), rating=self._rating(answer))
 
         return self._each(paths, batch, progress, self.answers, rated)
+
+    def rate(self, waveforms: Sequence[Waveform]) -> list[Rating | audio.AudioError]:
+        """Rate waveforms at ``self.sample_rate`` together, as ``predict`` does each by itself.
+
+        One that the system fails on is an error in its place.
+
+        Example:
+            >>> from serkit.systems.crnn import CRNN, Config
+            >>> system = CRNN(Config(emotions=("anger", "sadness"), size="small"))
+            >>> listener = Predictor(systems=(system,), rater="crnn")
+            >>> [rating.rater for rating in listener.rate([np.ones(8000, dtype=np.float32)] * 2)]
+            ['crnn', 'crnn']
+        """
+        heard = [_Heard("waveform", waveform, None) for waveform in waveforms]
+        return [
+            answer if isinstance(answer, audio.AudioError) else self._rating(answer)
+            for answer in _answer_batch(heard, self.answers)
+        ]
+
+    def timeline(
+        self,
+        recording: Recording,
+        *,
+        window: Seconds = WINDOW_TIME,
+        hop: Seconds = HOP_TIME,
+        smooth: Seconds = SMOOTH_TIME,
+        vad: str = "energy",
+        turns: Iterable[Turn] | None = None,
+        sample_rate: int | None = None,
+        batch: int = 16,
+        progress: Callable[[Seconds], object] | None = None,
+    ) -> Timeline:
+        """Rate a recording window by window, and merge what is alike into segments.
+
+        However long it is, only some seconds of it are in memory at once. What becomes of its
+        end, of pauses and of short recordings: see ``Timeline``.
+
+        Args:
+            recording: Path of any audio or video file, or mono samples [N].
+            window: Seconds that are rated at once.
+            hop: Seconds from the beginning of one window to that of the next.
+            smooth: Seconds over which ratings are averaged; 0 leaves them, and the labels, alone.
+            vad: What finds speech: ``"energy"``, ``"silero"`` (extra ``vad``), or ``"none"``.
+            turns: Who speaks when (``read_turns``); windows then never cross a turn.
+            sample_rate: Hz of samples given; None means ``self.sample_rate``.
+            batch: Windows rated at once, at most.
+            progress: Called with the seconds heard so far, some thirty at a time.
+
+        Raises:
+            AudioError: The file cannot be read.
+            TimelineError: The times do not fit together, or turns lie outside the recording.
+
+        Example:
+            >>> from serkit.systems.crnn import CRNN, Config
+            >>> system = CRNN(Config(emotions=("anger", "sadness"), size="small"))
+            >>> listener = Predictor(systems=(system,), rater="crnn")
+            >>> sound = np.sin(np.arange(5 * 16000, dtype=np.float32))
+            >>> timeline = listener.timeline(np.concatenate([sound, 0 * sound]))
+            >>> [(window.start, window.end) for window in timeline.windows[:2]]
+            [(0.0, 3.0), (1.0, 4.0)]
+            >>> timeline.segments[-1].label, timeline.segments[-1].end
+            ('silence', 10.0)
+        """
+        if sample_rate is not None and not isinstance(recording, np.ndarray):
+            raise _rate_of_file(recording, sample_rate)
+        return hear(
+            self,
+            recording,
+            sample_rate=sample_rate,
+            window=window,
+            hop=hop,
+            smooth=smooth,
+            vad=vad,
+            turns=turns,
+            batch=batch,
+            progress=progress,
+        )
+
+    def stream(
+        self,
+        *,
+        sample_rate: int | None = None,
+        window: Seconds = WINDOW_TIME,
+        hop: Seconds = HOP_TIME,
+        smooth: Seconds = SMOOTH_TIME,
+        vad: str = "energy",
+    ) -> Stream:
+        """Rate sound while it arrives: what ``timeline`` says, a little later than it is heard.
+
+        Args:
+            sample_rate: Hz of the samples that will be fed; None means ``self.sample_rate``.
+            window: As for ``timeline``, like ``hop``, ``smooth`` and ``vad``.
+            hop: Seconds from one window to the next.
+            smooth: Seconds over which ratings are averaged.
+            vad: What finds speech.
+
+        Raises:
+            TimelineError: The times do not fit together.
+
+        Example:
+            >>> from serkit.systems.crnn import CRNN, Config
+            >>> system = CRNN(Config(emotions=("anger", "sadness"), size="small"))
+            >>> stream = Predictor(systems=(system,), rater="crnn").stream(sample_rate=8000)
+            >>> for second in range(6):
+            ...     sound = np.sin(np.arange(8000 * second, 8000 * (second + 1)) / 2)
+            ...     print(second + 1, [window.end for window in stream.feed(sound).windows])
+            1 []
+            2 []
+            3 []
+            4 []
+            5 [3.0]
+            6 [4.0]
+            >>> [window.end for window in stream.finish().windows]
+            [5.0, 6.0]
+        """
+        return Stream(self, sample_rate=sample_rate, window=window, hop=hop, smooth=smooth, vad=vad)
 
     def embed(self, recording: Recording) -> Float32[np.ndarray, " D"]:
         """The direction in which the system places a recording: a vector of length 1.
@@ -752,10 +876,7 @@ class Predictor:
 
         file = _file_of(recording)
         if not isinstance(recording, np.ndarray) and sample_rate is not None:
-            raise ValueError(
-                f"sample_rate={sample_rate} was given with the file {file}, which knows its own; "
-                "leave it out"
-            )
+            raise _rate_of_file(Path(file), sample_rate)
         found = parts()
         waveform = next(found)
         if next(found, None) is not None:
@@ -933,6 +1054,13 @@ def _direction(path: Path, answer: _Answer) -> Float32[np.ndarray, " D"] | audio
     if length == 0.0:
         return FailedRatingError(path, "its embedding is zero, which is like nothing else")
     return (answer / length).astype(np.float32)
+
+
+def _rate_of_file(path: str | Path, sample_rate: int) -> ValueError:
+    return ValueError(
+        f"sample_rate={sample_rate} was given with the file {path}, which knows its own; leave it "
+        "out"
+    )
 
 
 def _check_several(given: object, batch: int, method: str) -> None:
