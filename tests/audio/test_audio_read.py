@@ -475,8 +475,11 @@ def test_one_other_sample_gives_another_hash(tmp_path: Path) -> None:
     [
         (media.tone(300.0, 1.0, 16000), ()),
         (np.zeros(16000, dtype=np.float32), ("silent",)),
-        (np.full(16000, 0.9e-4, dtype=np.float32), ("silent",)),
-        (np.full(16000, 1.1e-4, dtype=np.float32), ()),
+        (np.float32(1.8e-4 * np.sqrt(2)) * media.tone(300.0, 1.0, 16000), ("silent",)),
+        (np.float32(2.2e-4 * np.sqrt(2)) * media.tone(300.0, 1.0, 16000), ()),
+        (np.full(16000, 0.02, dtype=np.float32), ("silent", "dc offset")),
+        (media.tone(300.0, 1.0, 16000) + np.float32(0.011), ("dc offset",)),
+        (media.tone(300.0, 1.0, 16000) - np.float32(0.009), ()),
         (np.sign(media.tone(300.0, 1.0, 16000)), ("clipped",)),
         (media.tone(300.0, 0.2, 16000), ("very short",)),
         (np.zeros(0, dtype=np.float32), ("silent", "very short")),

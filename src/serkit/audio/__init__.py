@@ -28,6 +28,7 @@ from serkit.audio.read import (
     decoded_hash,
     info,
     inspect,
+    native_rate,
     read,
     resample,
 )
@@ -65,6 +66,7 @@ __all__ = [
     "degrade",
     "info",
     "inspect",
+    "native_rate",
     "parse_condition",
     "read",
     "resample",

@@ -44,6 +44,7 @@ CLIPPED_PEAK = 0.999  # of full scale
 CLIPPED_SHARE = 0.001  # of all samples
 VERY_SHORT = 0.25  # s, about one syllable
 LONG = 60.0  # s; the longest utterance of IEMOCAP has 34
+DC_OFFSET = 0.01  # of full scale; no microphone gives a constant, but some sound cards add one
 PIECE = 1 << 16  # frames decoded at once where a recording is read piece by piece
 
 
@@ -300,6 +301,21 @@ def info(path: str | Path) -> AudioInfo:
         )
 
 
+def native_rate(path: str | Path) -> int:
+    """Hz at which a recording was stored; opened for it, not decoded.
+
+    Example:
+        >>> import tempfile
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     file = Path(folder) / "call.wav"
+        ...     soundfile.write(file, np.zeros(4000), 8000)
+        ...     native_rate(file)
+        8000
+    """
+    with _open(Path(path)) as recording:
+        return recording.sample_rate
+
+
 def decoded_hash(path: str | Path) -> str:
     """SHA-256 of the decoded 16-bit samples of channel 0 at the native rate.
 
@@ -325,24 +341,27 @@ def decoded_hash(path: str | Path) -> str:
 def inspect(waveform: Samples, sample_rate: int = 16000) -> tuple[str, ...]:
     """What a listener should know before trusting a rating of this waveform.
 
-    - ``"silent"``: the RMS level is below -80 dBFS;
+    - ``"silent"``: the RMS level, without a constant offset, is below -80 dBFS;
     - ``"clipped"``: more than one sample in a thousand lies within 0.1 % of full scale;
     - ``"very short"``: less than 0.25 s;
-    - ``"long"``: more than a minute, and so hardly one utterance.
+    - ``"long"``: more than a minute, and so hardly one utterance;
+    - ``"dc offset"``: the mean is more than 1 % of full scale away from zero.
 
     Example:
         >>> inspect(np.zeros(16000, dtype=np.float32))
         ('silent',)
         >>> inspect(np.full(1000, 0.1, dtype=np.float32))
-        ('very short',)
+        ('silent', 'very short', 'dc offset')
     """
-    level = float(np.sqrt(np.mean(np.square(waveform, dtype=np.float64)))) if waveform.size else 0.0
+    level = float(np.std(waveform, dtype=np.float64)) if waveform.size else 0.0
+    offset = float(np.mean(waveform, dtype=np.float64)) if waveform.size else 0.0
     clipped = float(np.mean(np.abs(waveform) >= CLIPPED_PEAK)) if waveform.size else 0.0
     claims = {
         "silent": level < 10 ** (SILENT_LEVEL / 20),
         "clipped": clipped > CLIPPED_SHARE,
         "very short": waveform.size < VERY_SHORT * sample_rate,
         "long": waveform.size > LONG * sample_rate,
+        "dc offset": abs(offset) > DC_OFFSET,
     }
     return tuple(note for note, holds in claims.items() if holds)
 
@@ -638,6 +657,14 @@ def _open_media(path: Path) -> Generator["_Media", None, None]:
     try:
         container = av.open(str(path))
     except (FFmpegError, ValueError, OSError) as error:
+        with path.open("rb") as file:
+            is_mp4 = file.read(8)[4:] == b"ftyp"
+        if is_mp4:  # its index, which a recorder writes last, is missing or damaged
+            raise TruncatedAudioError(
+                path,
+                "begins as MP4 or M4A and has no index: its recording or its copy was cut short; "
+                "copy it again from its source",
+            ) from error
         raise UnreadableAudioError(
             path,
             "is not audio, or of a kind that neither libsndfile nor FFmpeg can read; "

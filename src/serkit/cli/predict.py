@@ -2,9 +2,13 @@
 
 import os
 import sys
+import time
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
+from datetime import timedelta
 from enum import StrEnum
+from importlib.util import find_spec
+from itertools import islice
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Annotated, Any, NamedTuple
 
@@ -24,12 +28,17 @@ MEDIA_SUFFIXES = (
 """Endings by which ``serkit predict FOLDER`` knows a recording."""
 
 
+ROW_GROUP = 10_000  # rows of Parquet in memory at once
+HEARTBEAT = 30.0  # s between lines of progress where there is no terminal
+
+
 class Format(StrEnum):
     """How ratings are printed."""
 
     TABLE = "table"
     JSON = "json"
     CSV = "csv"
+    PARQUET = "parquet"
 
 
 def predict(
@@ -45,7 +54,14 @@ def predict(
         typer.Option("--format", help="Default: by the ending of --output, else a table."),
     ] = None,
     output: Annotated[
-        Path | None, typer.Option("--output", metavar="FILE", help="Write there, not to stdout.")
+        Path | None,
+        typer.Option(
+            "--output",
+            "--out",
+            metavar="FILE",
+            help="Write there (.csv, .parquet, .json) and not to stdout. After a kill the same "
+            "command goes on where it was.",
+        ),
     ] = None,
     batch: Annotated[
         int, typer.Option("--batch", min=1, help="Recordings rated at once, at most.")
@@ -58,10 +74,15 @@ def predict(
             help="Choose among the emotions enrolled there (serkit enrol), or none of these.",
         ),
     ] = None,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Rate all anew, whatever --output holds already.")
+    ] = False,
 ) -> None:
     """Rate recordings. A bad file gets a row with its status; exit code 1 if there was one."""
     paths = recordings_of(recordings)
     form = format_ or _format_of(output)
+    if form is Format.PARQUET:
+        _check_parquet(output)
     from serkit.predictor import NONE, load
 
     if voices is None:
@@ -76,16 +97,16 @@ def predict(
         outcomes = listener.verify_all
     failed: dict[str, int] = {}
 
-    def rated() -> "Iterator[Outcome]":
-        with progress_of(len(paths), batch) as move:
-            yield from counted(outcomes(paths, batch=batch, progress=move), failed)
+    def rated(chosen: "Sequence[Path]") -> "Iterator[Outcome]":
+        with progress_of(len(chosen), batch) as move:
+            yield from outcomes(chosen, batch=batch, progress=move)
 
-    if output is None:
-        _print_ratings(rated(), scheme, form, sys.stdout)
+    if output is None or form is Format.TABLE:
+        with nullcontext(sys.stdout) if output is None else _opened(output) as file:
+            _print_ratings(counted(rated(paths), failed), scheme, form, file)
     else:
-        output.parent.mkdir(parents=True, exist_ok=True)
-        with output.open("w", encoding="utf-8", newline="") as file:
-            _print_ratings(rated(), scheme, form, file)
+        made_by = _made_by(listener, voices)
+        _write_ratings(paths, rated, scheme, form, output, made_by, overwrite, failed)
     notes = new_console(sys.stderr)
     bad = sum(failed.values())
     kinds = ", ".join(f"{count} {status}" for status, count in failed.items())
@@ -99,6 +120,77 @@ def predict(
         raise typer.Exit(FAILED)
 
 
+def _opened(output: Path) -> IO[str]:
+    output.parent.mkdir(parents=True, exist_ok=True)
+    return output.open("w", encoding="utf-8", newline="")
+
+
+def _check_parquet(output: Path | None) -> None:
+    """Say what is missing for Parquet before hours of work, not after them."""
+    from serkit.corpus import MissingExtraError
+
+    if output is None:
+        misunderstood("Parquet is not for a terminal: add --output FILE.parquet.")
+    if find_spec("pyarrow") is None:
+        raise MissingExtraError("writing Parquet takes pyarrow: pip install 'serkit[parquet]'")
+
+
+def _made_by(listener: "Predictor", voices: Path | None) -> dict[str, str | None]:
+    """What ratings depend on beside the recordings."""
+    import hashlib
+    from importlib.metadata import version
+
+    enrolled = None if voices is None else hashlib.sha256(voices.read_bytes()).hexdigest()
+    return {
+        "serkit": version("serkit"),
+        "rater": listener.rater,
+        "model": listener.fingerprint,
+        "voices": enrolled,
+    }
+
+
+def _write_ratings(
+    paths: "Sequence[Path]",
+    rated: "Callable[[Sequence[Path]], Iterable[Outcome]]",
+    scheme: "_Scheme",
+    form: Format,
+    output: Path,
+    made_by: Mapping[str, Any],
+    overwrite: bool,
+    failed: dict[str, int],
+) -> None:
+    """Rate what an earlier run has not, then write the table: the whole of it, or nothing."""
+    from serkit.predictor import Journal, state_of
+
+    def counted_rows() -> Iterator[dict[str, Any]]:
+        for row in journal.rows(paths):
+            _count(row["status"], failed)
+            yield row
+
+    with Journal(output, made_by=made_by, anew=overwrite) as journal:
+        # of a recording that changes hereafter the next run sees that it did
+        states = {path: state_of(path) for path in paths}
+        left = [path for path in paths if not journal.holds(path, states[path])]
+        if len(left) < len(paths):
+            new_console(sys.stderr).print(
+                f"{len(paths) - len(left)} of {len(paths)} were rated before and have not changed; "
+                f"{f'going on with {len(left)}' if left else 'nothing is left to rate'}",
+                soft_wrap=True,
+            )
+        for path, outcome in zip(left, rated(left), strict=True):
+            journal.add(path, states[path], _plain(outcome, scheme))
+        draft = output.with_name(f".{output.name}.part")
+        try:
+            if form is Format.PARQUET:
+                _write_parquet(counted_rows(), scheme, draft)
+            else:
+                with _opened(draft) as file:
+                    _print_rows(counted_rows(), scheme, form, file)
+            _ = draft.replace(output)
+        finally:
+            draft.unlink(missing_ok=True)
+
+
 def recordings_of(given: Iterable[str]) -> list[Path]:
     """Files as given; those of folders and of patterns, sorted."""
     import glob
@@ -109,7 +201,11 @@ def recordings_of(given: Iterable[str]) -> list[Path]:
         path = Path(word).expanduser()
         if path.is_dir():
             inside = sorted(
-                p for p in path.rglob("*") if p.suffix.lower() in MEDIA_SUFFIXES and p.is_file()
+                p
+                for p in path.rglob("*")
+                if p.suffix.lower() in MEDIA_SUFFIXES
+                and not p.name.startswith(".")  # such as ._call.wav, which macOS leaves behind
+                and p.is_file()
             )
             if not inside:
                 in_vain.append(f"{word}: no recording in this folder, or in those inside it.")
@@ -128,8 +224,8 @@ def recordings_of(given: Iterable[str]) -> list[Path]:
 
 
 def _format_of(output: Path | None) -> Format:
-    endings = {".csv": Format.CSV, ".json": Format.JSON}
-    return endings.get(output.suffix.lower(), Format.TABLE) if output is not None else Format.TABLE
+    ending = "" if output is None else output.suffix.lower().removeprefix(".")
+    return Format(ending) if ending in list(Format) else Format.TABLE
 
 
 def newest_model() -> Path:
@@ -163,18 +259,35 @@ def load_enrolled(voices: Path, model: Path | None) -> "Predictor":
 
 @contextmanager
 def progress_of(total: int, batch: int) -> "Generator[Callable[[int], None]]":
-    """A bar on the error stream, for more than one batch."""
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemainingColumn
+    """A bar on the error stream, for more than one batch; a line now and then if it is no terminal.
 
-    columns = (BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    Both say how many are done, how many a second, and how long the rest will take.
+    """
+    from rich import progress
+    from rich.console import Console
+
+    columns = (
+        progress.BarColumn(),
+        progress.MofNCompleteColumn(),
+        progress.TextColumn("{task.fields[rate]}"),
+        progress.TimeRemainingColumn(),
+    )
     console = Console(file=sys.stderr)
     show = console.is_terminal and total > batch
-    with Progress(*columns, console=console, transient=True, disable=not show) as bar:
-        task = bar.add_task("rated", total=total)
+    began = last = time.monotonic()
+    with progress.Progress(*columns, console=console, transient=True, disable=not show) as bar:
+        task = bar.add_task("rated", total=total, rate="")
 
         def move(done: int) -> None:
-            bar.update(task, completed=done)
+            nonlocal last
+            now = time.monotonic()
+            speed = done / max(now - began, 1e-9)
+            bar.update(task, completed=done, rate=f"{speed:.1f}/s")
+            if not console.is_terminal and 0 < done < total and now - last >= HEARTBEAT:
+                last = now
+                left = timedelta(seconds=round((total - done) / speed))
+                beat = f"{done} of {total}, {speed:.1f} a second, {left} left"
+                print(beat, file=sys.stderr, flush=True)
 
         yield move
 
@@ -182,9 +295,13 @@ def progress_of(total: int, batch: int) -> "Generator[Callable[[int], None]]":
 def counted(outcomes: "Iterable[Outcome]", failed: dict[str, int]) -> "Iterator[Outcome]":
     """The same outcomes; those that failed are counted by their status."""
     for outcome in outcomes:
-        if outcome.status != "ok":
-            failed[outcome.status] = failed.get(outcome.status, 0) + 1
+        _count(outcome.status, failed)
         yield outcome
+
+
+def _count(status: str, failed: dict[str, int]) -> None:
+    if status != "ok":
+        failed[status] = failed.get(status, 0) + 1
 
 
 class _Scheme(NamedTuple):
@@ -220,47 +337,73 @@ class _Scheme(NamedTuple):
 def _print_ratings(
     outcomes: "Iterable[Outcome]", scheme: _Scheme, form: Format, file: IO[str]
 ) -> None:
-    """As they come; JSON is one array, CSV has a column per emotion and per dimension of affect."""
+    """As they come."""
+    if form is Format.TABLE:
+        _print_table(outcomes, scheme, file)
+    else:
+        _print_rows((_plain(outcome, scheme) for outcome in outcomes), scheme, form, file)
+
+
+def _print_rows(
+    rows: Iterable[Mapping[str, Any]], scheme: _Scheme, form: Format, file: IO[str]
+) -> None:
+    """JSON is one array, CSV has a column per emotion and per dimension of affect."""
     if form is Format.JSON:
         import json
 
         _ = file.write("[")
-        for number, outcome in enumerate(outcomes):
-            text = json.dumps(_plain(outcome, scheme), ensure_ascii=False)
-            _ = file.write(f"{',' if number else ''}\n{text}")
+        for number, row in enumerate(rows):
+            _ = file.write(f"{',' if number else ''}\n{json.dumps(row, ensure_ascii=False)}")
         _ = file.write("\n]\n")
-    elif form is Format.CSV:
+    else:
         import csv
 
-        probabilities = [f"probability_{emotion}" for emotion in scheme.emotions]
-        writer = csv.writer(file, lineterminator="\n")
-        _ = writer.writerow(
-            [
-                *("file", "status", "emotion", *probabilities, *scheme.affect),
-                *scheme.on_scale.values(),
-                *("duration", "notes", "message"),
-                *(("nearest",) if scheme.explained else ()),
-            ]
-        )
-        for outcome in outcomes:
-            plain = _plain(outcome, scheme)
-            shares = plain["probability"]
-            _ = writer.writerow(
-                [
-                    plain["file"],
-                    plain["status"],
-                    plain["emotion"],
-                    *(shares.get(emotion, "") for emotion in scheme.emotions),
-                    *(plain["affect"].get(name, "") for name in scheme.affect),
-                    *(plain["affect_on_scale"].get(n, "") for n in scheme.on_scale.values()),
-                    plain["duration"],
-                    "; ".join(plain["notes"]),
-                    plain["message"],
-                    *((nearest_text(_nearest(outcome)),) if scheme.explained else ()),
-                ]
-            )
-    else:
-        _print_table(outcomes, scheme, file)
+        writer = csv.DictWriter(file, list(_columns(scheme)), lineterminator="\n")
+        _ = writer.writeheader()
+        writer.writerows(_flat(row, scheme) for row in rows)
+
+
+def _write_parquet(rows: Iterator[Mapping[str, Any]], scheme: _Scheme, path: Path) -> None:
+    """The columns of CSV, with numbers as numbers and nothing where there is none."""
+    import pyarrow as pa
+    from pyarrow import parquet
+
+    schema = pa.schema(
+        [
+            (name, pa.float64() if kind is float else pa.string())
+            for name, kind in _columns(scheme).items()
+        ]
+    )
+    with parquet.ParquetWriter(path, schema) as writer:
+        while part := [_flat(row, scheme) for row in islice(rows, ROW_GROUP)]:
+            writer.write_table(pa.Table.from_pylist(part, schema=schema))
+
+
+def _columns(scheme: _Scheme) -> dict[str, type]:
+    """Name of each column of a flat table, and what its values are."""
+    probabilities = (f"probability_{emotion}" for emotion in scheme.emotions)
+    numbers = (*probabilities, *scheme.affect, *scheme.on_scale.values(), "duration")
+    return {
+        **dict.fromkeys(("file", "status", "emotion"), str),
+        **dict.fromkeys(numbers, float),
+        **dict.fromkeys(("notes", "message"), str),
+        **dict.fromkeys(("nearest",) if scheme.explained else (), str),
+    }
+
+
+def _flat(row: Mapping[str, Any], scheme: _Scheme) -> dict[str, Any]:
+    """A row of one level; what is not there is None."""
+    values = {
+        **row,
+        **{f"probability_{emotion}": share for emotion, share in row["probability"].items()},
+        **row["affect"],
+        **row["affect_on_scale"],
+        "notes": "; ".join(row["notes"]),
+        "nearest": "; ".join(
+            f"{one['emotion']}: {one['file']} {one['score']:.2f}" for one in row.get("nearest", ())
+        ),
+    }
+    return {name: values.get(name) for name in _columns(scheme)}
 
 
 def _nearest(outcome: "Outcome") -> "Sequence[Neighbour]":
@@ -316,7 +459,7 @@ def _plain(outcome: "Outcome", scheme: _Scheme) -> dict[str, Any]:
         "affect_on_scale": scheme.scaled(rating.affect) if rating else {},
         "duration": None if outcome.duration is None else round(outcome.duration, 3),
         "notes": list(doubts(outcome)),
-        "message": outcome.message,
+        "message": readable(outcome.message),
         "rater": scheme.rater,
         **({"nearest": nearest_plain(_nearest(outcome))} if scheme.explained else {}),
     }

@@ -20,7 +20,7 @@ from serkit.cli.predict import (
     recordings_of,
     shared_doubts,
 )
-from serkit.cli.shell import FAILED, new_console, new_table
+from serkit.cli.shell import FAILED, misunderstood, new_console, new_table
 
 if TYPE_CHECKING:
     from serkit.predictor import Outcome
@@ -58,6 +58,8 @@ def verify(
 
     A bad file gets a row with its status; exit code 1 if there was one. A "no" is an answer: 0.
     """
+    if format_ is Format.PARQUET:
+        misunderstood("--format is table, json or csv here; for Parquet: serkit predict --voices")
     paths = recordings_of(recordings)
     listener = load_enrolled(voices, model)
     failed: dict[str, int] = {}

@@ -1,6 +1,7 @@
 """A trained system, ready to listen."""
 
 from serkit.predictor.annotation import TurnsError, read_turns
+from serkit.predictor.journal import Journal, JournalError, state_of
 from serkit.predictor.predictor import (
     Enrolment,
     EnrolmentError,
@@ -42,6 +43,8 @@ __all__ = [
     "Enrolment",
     "EnrolmentError",
     "FailedRatingError",
+    "Journal",
+    "JournalError",
     "Member",
     "ModelError",
     "Neighbour",
@@ -64,4 +67,5 @@ __all__ = [
     "Window",
     "load",
     "read_turns",
+    "state_of",
 ]
