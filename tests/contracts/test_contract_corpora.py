@@ -29,7 +29,7 @@ pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning:audformat")
 
 PARTS = {
     "audformat", "audit", "consensus", "corpus", "duplicates", "fetch", "folder", "manifest",
-    "protocol", "scheme", "sphere", "table", "trials", "utterance",
+    "protocol", "scheme", "sphere", "table", "trials", "union", "utterance",
 }  # fmt: skip
 """Files of the room that are no corpora."""
 
@@ -362,7 +362,7 @@ def test_a_protocol_file_has_its_fields(path: Path):
         "development_shares", "labelled", "source",
     }  # fmt: skip
     assert content["name"] == path.stem
-    assert content["corpus"] in CORPORA
+    assert all(name in CORPORA for name in content["corpus"].split("+"))
     recognised = (
         content["label_map"] is not None,
         "emotions" in (content["keep"] or {}),

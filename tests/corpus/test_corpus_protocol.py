@@ -16,12 +16,14 @@ from serkit.corpus import (
     CORPORA,
     EMOTIONS,
     Corpus,
+    Passport,
     Protocol,
     ProtocolError,
     Rating,
     Utterance,
     check,
     default_protocol,
+    joint_passport,
     load,
     protocol,
     protocol_names,
@@ -90,9 +92,15 @@ def named(corpus: str, key: str) -> list[str]:
                    for name in inside(content)})  # fmt: skip
 
 
+def passport_of(corpus: str) -> Passport:
+    """That of a corpus, or of a union of several."""
+    passports = [CORPORA[name].PASSPORT for name in corpus.split("+")]
+    return passports[0] if len(passports) == 1 else joint_passport(passports)
+
+
 def official(corpus: str) -> Corpus:
     """Every speaker in every text, emotion, language and kind of recording, in two takes."""
-    passport = CORPORA[corpus].PASSPORT
+    passport = passport_of(corpus)
     splits = named(corpus, "splits") or [None]
     speakers = named(corpus, "speakers") or [f"s{n}" for n in range(10 * len(splits))]
     recordings = [f"{name.strip('_^$')}{n}" for name in named(corpus, "recordings") for n in (1, 2)]
@@ -163,7 +171,7 @@ def test_every_utterance_of_a_protocol_file_is_tested_once_or_its_name_says_why_
 @pytest.mark.parametrize("name", FILES)
 def test_a_speaker_independent_protocol_tests_every_speaker_of_the_passport(name: str):
     content = FILES[name]
-    passport = CORPORA[content["corpus"]].PASSPORT
+    passport = passport_of(content["corpus"])
     if not content["independent"]["speaker"] or len(content["folds"]) == 1:
         return  # those of one fold say in their names whom they test
     tests = [fold["test"].get("speakers") for fold in content["folds"]]

@@ -11,7 +11,7 @@ from types import ModuleType
 
 import pytest
 
-from serkit.corpus import AFFECT, CORPORA
+from serkit.corpus import AFFECT, CORPORA, MissingCorpusError, joint_passport
 from serkit.evaluation import read_predictions
 from serkit.experiment import (
     ExperimentError,
@@ -152,6 +152,19 @@ def test_a_recipe_file_reads_one_corpus(place: list[str]) -> None:
         study("recipes/both.py", QUICK, replace(QUICK, corpus="emodb"), arguments=place)
 
 
+def test_a_recipe_file_of_unions_reads_the_folder_that_holds_their_corpora(
+    place: list[str], tmp_path: Path
+) -> None:
+    rows = [
+        replace(QUICK, results=f"both.{third}", corpus=f"emodb+{third}")
+        for third in ("ravdess", "emotale")
+    ]
+    nowhere = ["--corpus", str(tmp_path / "corpora"), *place[place.index("--out") :]]
+    for third in ("ravdess", "emotale"):
+        with pytest.raises(MissingCorpusError, match=r"corpora.emodb: no Emo-DB here"):
+            study("recipes/both.py", *rows, arguments=[*nowhere, "--rows", f"both.{third}"])
+
+
 def test_seeds_are_whole_numbers(place: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit, match="2"):
         study("recipes/crnn_tones.py", QUICK, arguments=[*place, "--seeds", "a"])
@@ -175,7 +188,8 @@ def test_every_recipe_can_be_built(path: Path, monkeypatch: pytest.MonkeyPatch) 
     made = load_recipe(path, monkeypatch).recipe()
     recipes = made.values() if isinstance(made, Mapping) else made
     for recipe in [recipes] if isinstance(recipes, Recipe) else recipes:
-        passport = CORPORA[recipe.corpus].PASSPORT
+        passports = [CORPORA[name].PASSPORT for name in recipe.corpus.split("+")]
+        passport = passports[0] if len(passports) == 1 else joint_passport(passports)
         assert recipe.protocol in passport.protocols
         affect = system_class(recipe.system).task == "affect"
         names = AFFECT if affect else tuple(passport.emotions)

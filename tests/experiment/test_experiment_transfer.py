@@ -325,12 +325,34 @@ def test_a_run_is_not_gone_on_with_in_another_quality(verifying: Make) -> None:
 def test_a_run_from_before_there_were_qualities_is_gone_on_with(verifying: Make) -> None:
     _ = verifying().claim()
     described = read_experiment(verifying().out)
-    for name in ("train_quality", "test_quality", "pretrained", "frozen"):
+    for name in ("train_quality", "test_quality", "also_heard", "pretrained", "frozen"):
         del described["identity"][name]
     _ = (verifying().out / "experiment.json").write_text(json.dumps(described), encoding="utf-8")
     _ = verifying().claim()
     with pytest.raises(ExperimentError, match="test_quality was 'hq', now 'lq'"):
         _ = verifying(test_quality="lq").claim()
+
+
+def test_a_training_utterance_is_also_heard_in_further_conditions(experiment: Make) -> None:
+    settings = Settings(epochs=1, batch=4, device="cpu", precision="float32")
+    plain = experiment(folds=("s1",), settings=settings)
+    once = replace(plain, out=plain.out.parent / "also", also_heard=("telephone", "lq"))
+    for one in (plain, once):
+        _ = one.run()
+    steps = [
+        json.loads((fold_folder(e.out, 0, "s1") / "history.json").read_text("utf-8"))["epochs"][0]
+        for e in (plain, once)
+    ]
+    assert steps[1]["step"] == 3 * steps[0]["step"]  # four utterances, in batches of four
+    first, second = (gather(e.out) for e in (plain, once))
+    assert [r.file for r in first.predictions] == [r.file for r in second.predictions]
+    assert first.records[0].num_train == second.records[0].num_train
+    assert "also_heard" not in first.rows[0]
+    assert second.rows[0]["also_heard"] == "telephone, lq"
+    card = json.loads((fold_folder(once.out, 0, "s1") / "config.json").read_text("utf-8"))["card"]
+    assert card["also_heard"] == ["telephone", "lq"]
+    with pytest.raises(ExperimentError, match="also_heard was"):
+        _ = replace(plain, out=once.out).claim()
 
 
 def test_a_system_that_verifies_nothing_is_heard_in_bad_quality_too(experiment: Make) -> None:

@@ -210,7 +210,9 @@ def read_corpus(
         )
     where = Path(path).expanduser() if path else None
     root = os.environ.get("SERKIT_CORPORA")
-    if where is None and root and name != "excerpt" and (Path(root) / name).exists():
+    if where is None and root and "+" in name:  # a union of corpora that all stand there
+        where = Path(root)
+    elif where is None and root and name != "excerpt" and (Path(root) / name).exists():
         where = Path(root) / name
     limits: tuple[float, float] | None = None
     if scale is not None:

@@ -61,6 +61,7 @@ from serkit.corpus.trials import (
     enrolments,
     pairwise_trials,
 )
+from serkit.corpus.union import join, joint_passport
 from serkit.corpus.utterance import AFFECT, Rating, Seconds, Utterance
 
 CORPORA: dict[str, ModuleType] = {
@@ -91,14 +92,16 @@ def load(
     speaker_pattern: str | None = None,
     aliases: Mapping[str, str] | None = None,
 ) -> Corpus:
-    """Read a corpus: a known one, or a user's own data.
+    """Read a corpus: a known one, several known ones as one, or a user's own data.
 
     Own data is a ``.csv`` or ``.parquet`` table, an audformat database (a folder with ``db.yaml``)
     or a folder per emotion. No audio is decoded.
 
     Args:
-        name: A key of ``CORPORA``, or any other name for own data; the first part of every id.
-        path: Where it is; ``excerpt`` needs none.
+        name: A key of ``CORPORA``; several of them with ``+`` between (see ``join``); or any other
+            name for own data. The first part of every id.
+        path: Where it is; ``excerpt`` needs none. Of several, the folder that holds each in a
+            folder of its name.
         scale: Lowest and highest value of affect in own data, such as ``(1.0, 7.0)``.
         speaker_pattern: For a folder per emotion: regular expression with a group ``speaker``.
         aliases: For own data: label to emotion.
@@ -111,6 +114,14 @@ def load(
         'excerpt/03a01Fa'
     """
     path = None if path is None else Path(path)
+    parts = name.split("+")
+    if len(parts) > 1 and all(part in CORPORA for part in parts):
+        if path is None:
+            raise MissingCorpusError(
+                f"where are {' and '.join(parts)}? say {name}=FOLDER, a folder that holds "
+                f"{'/ and '.join(parts)}/"
+            )
+        return join([load(part, path / part) for part in parts])
     if name in CORPORA:
         reader = CORPORA[name]
         if path is None:
@@ -174,6 +185,8 @@ __all__ = [
     "default_protocol",
     "enrolled_trials",
     "enrolments",
+    "join",
+    "joint_passport",
     "judge",
     "label_map",
     "load",

@@ -79,6 +79,8 @@ class Passport:
     """Its name in audEERING's open repository, from which ``audb`` fetches; None if not there."""
     affect_scale: tuple[float, float] | None = None
     """Lowest and highest value of affect as published; None where affect was not rated."""
+    parts: "tuple[Passport, ...]" = ()
+    """Of a union (``join``), those of its corpora."""
 
     def differences(self, utterances: Collection[Utterance]) -> tuple[str, ...]:
         """Where utterances differ from the passport in count, speakers and emotions.

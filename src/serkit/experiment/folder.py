@@ -174,6 +174,7 @@ ADDED: Mapping[str, Any] = {
     "allow_leaks": [],
     "train_quality": "hq",
     "test_quality": "hq",
+    "also_heard": [],
     "pretrained": "",
     "frozen": False,
     "clean": False,
@@ -336,5 +337,7 @@ def _conditions(described: Mapping[str, Any]) -> dict[str, str]:
         named["pretrained"] += " (frozen)"
     if identity.get("clean"):
         named["clean"] = "yes"
+    if identity.get("also_heard"):
+        named["also_heard"] = ", ".join(identity["also_heard"])
     plain = {name: str(ADDED[name]) for name in CONDITIONS}
     return {} if named == plain else named

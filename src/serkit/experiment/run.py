@@ -38,6 +38,7 @@ from serkit import audio
 from serkit.corpus import Corpus, Fold, Protocol, Utterance, agreed, check
 from serkit.corpus.audit import equal_audio
 from serkit.corpus.scheme import in_order
+from serkit.corpus.union import heard_passport
 from serkit.evaluation.page import protocol_card
 from serkit.evaluation.verification_card import verification_card
 from serkit.experiment import verification
@@ -147,6 +148,8 @@ class Experiment:
     """Condition (``audio.degrade``) in which training and development side are heard."""
     test_quality: str = "hq"
     """Condition in which the test side is heard."""
+    also_heard: tuple[str, ...] = ()
+    """Conditions in which each training utterance is heard as well, once per epoch in each."""
     pretrained: Path | None = None
     """Folder of a trained model that each fold begins from, with ``adopt``."""
     frozen: bool = False
@@ -262,24 +265,27 @@ class Experiment:
                 raise ExperimentError(f"fold {fold.name} cannot be trained on: {error}") from error
 
     def _read(self, folds: Sequence[Fold], watch: Watch) -> dict[str, Waveforms]:
-        """The waveforms of each side, in its quality."""
+        """The waveforms of each side, in its quality, and those ``also_heard``, by condition."""
         rate = system_class(self.system).sample_rate
         learnt = Waveforms(rate, quality=self.train_quality, part="train")
         tested = learnt
         if {self.train_quality, self.test_quality} != {"hq"}:
             tested = Waveforms(rate, quality=self.test_quality, part="test")
         by_side = {"train": learnt, "development": learnt, "test": tested}
+        again = {name: Waveforms(rate, quality=name, part="train") for name in self.also_heard}
         needed: dict[int, tuple[Waveforms, dict[str, Utterance]]] = {}
         for fold in folds:
-            for name, side in fold.sides.items():
-                of_side = needed.setdefault(id(by_side[name]), (by_side[name], {}))[1]
+            sides = fold.sides | dict.fromkeys(again, fold.refit().train)
+            for name, side in sides.items():
+                waveforms = (by_side | again)[name]
+                of_side = needed.setdefault(id(waveforms), (waveforms, {}))[1]
                 of_side.update({utterance.id: utterance for utterance in side})
         watch.reading(sum(len(utterances) for _, utterances in needed.values()))
         for waveforms, utterances in needed.values():
             waveforms.read(utterances.values(), report=watch.utterance_read)
         for name, reason in (learnt.dropped | tested.dropped).items():
             watch.say(f"dropped {name}: {reason}")
-        return by_side
+        return by_side | again
 
     def claim(self) -> Any:
         """Check the protocol and write ``experiment.json``; returns the system's Config.
@@ -396,7 +402,8 @@ def _run_fold(
             learns = [{"emotion": number} for number in _classes(system, side, targets)]
         return [
             Example(waveform=waveform, id=utterance.id, speaker=utterance.speaker, **target)
-            for utterance, waveform, target in zip(side, learnt.of(side), learns, strict=True)
+            for heard in (learnt, *(waveforms[name] for name in experiment.also_heard))
+            for utterance, waveform, target in zip(side, heard.of(side), learns, strict=True)
         ]
 
     learns = system_class(experiment.system).trained_by_gradient and not experiment.frozen
@@ -630,10 +637,12 @@ def _card(
     experiment: Experiment, fold: Fold, trained: Sequence[Utterance], record: FoldRecord
 ) -> dict[str, Any]:
     """What goes with the weights: where they come from, and who was heard."""
-    passport = experiment.corpus.passport
+    passport, corpus = heard_passport(experiment.corpus.passport, trained), experiment.corpus.name
+    if passport is not None and passport is not experiment.corpus.passport:
+        corpus = passport.name
     return {
         "recipe": recipe_name(experiment.recipe, experiment.changed),
-        "corpus": experiment.corpus.name,
+        "corpus": corpus,
         "licence": passport.licence
         if passport
         else "that of the corpus, which serkit does not know",
@@ -647,6 +656,7 @@ def _card(
         "speakers": sorted({utterance.speaker or "" for utterance in trained} - {""}),
         "accepted": record.accepted,
         "train_quality": experiment.train_quality,
+        "also_heard": list(experiment.also_heard),
         "affect_scale": experiment.corpus.affect_scale,
         "pretrained": mark(experiment.pretrained),
         "heard_before": heard_by(experiment.pretrained),
@@ -701,6 +711,7 @@ def describe(experiment: Experiment, config: Any, leaks: Sequence[str] = ()) -> 
             "allow_leaks": sorted(set(experiment.allow_leaks)),
             "train_quality": experiment.train_quality,
             "test_quality": experiment.test_quality,
+            "also_heard": list(experiment.also_heard),
             "pretrained": mark(experiment.pretrained),
             "frozen": experiment.frozen,
             "clean": experiment.clean,

@@ -67,6 +67,8 @@ class Recipe:
     refit: Refit = "no"
     train_quality: str = "hq"
     test_quality: str = "hq"
+    also_heard: tuple[str, ...] = ()
+    """Further conditions in which the training side is heard; see ``Experiment``."""
     pretrained: str = ""
     """A model folder below the folder of runs, such as ``A/seed0/fold-1``; empty for none."""
     pretrained_by: str = ""
@@ -184,7 +186,8 @@ def place_of(
     path = Path(file).resolve()
     repository = path.parents[1]
     corpora = sorted({recipe.corpus for recipe in recipes})
-    if len(corpora) != 1:
+    unions = all("+" in corpus for corpus in corpora)
+    if len(corpora) != 1 and not unions:
         raise RecipeError(
             f"{path.name}: one recipe file reads one corpus, not {', '.join(corpora)}"
         )
@@ -193,6 +196,11 @@ def place_of(
         prog=path.name, description="Run a recipe; go on where it stopped."
     )
     corpus_help = f"folder of {corpora[0]} (default: {corpora[0]}/ under ${CORPORA_VARIABLE})"
+    if unions:
+        corpus_help = f"folder that holds all corpora (default: ${CORPORA_VARIABLE})"
+        default = root
+    else:
+        default = None if corpora[0] == "excerpt" else root / corpora[0]
     _ = parser.add_argument("--corpus", type=Path, help=corpus_help)
     _ = parser.add_argument("--seeds", help="such as 0,1,2 (default: the recipe's)")
     _ = parser.add_argument("--folds", default="", help="only these folds, such as 03,08")
@@ -211,7 +219,7 @@ def place_of(
             parser.error(f"there is no row {row!r}; rows: {', '.join(names)}")
     return Place(
         recipe=path.stem,
-        corpus=given.corpus or (None if corpora[0] == "excerpt" else root / corpora[0]),
+        corpus=given.corpus or default,
         results=given.results or repository / "results",
         out=given.out or repository / "runs",
         seeds=seeds,
@@ -241,6 +249,7 @@ def experiment_of(place: Place, recipe: Recipe, corpus: Corpus, out: Path) -> Ex
         recipe=place.recipe,
         train_quality=recipe.train_quality,
         test_quality=recipe.test_quality,
+        also_heard=recipe.also_heard,
         pretrained=pretrained,
         frozen=recipe.frozen,
         clean=recipe.clean,

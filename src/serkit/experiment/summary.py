@@ -186,6 +186,8 @@ def notes_of(described: Mapping[str, Any], num_folds: int, seeds: set[int]) -> l
             f"Trained on recordings in quality {identity['train_quality']}, tested in quality "
             f"{identity['test_quality']}."
         )
+    if identity.get("also_heard"):
+        notes.append(f"Each training utterance also in {', '.join(identity['also_heard'])}.")
     if identity.get("pretrained"):
         kept = ", which stayed as it was" if identity["frozen"] else ""
         notes.append(f"Begun from a model trained before ({identity['pretrained']}){kept}.")
