@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 SAMPLE_RATE = 16000  # Hz, where no model says otherwise
 SIZE = 96  # rows and columns of a picture, where no model says otherwise
 LONGEST = 60.0  # seconds; more cannot be seen on one page
-KINDS = {"waveform": "waveform diagram", "spectrogram": "spectrogram"}
 
 
 def show(
@@ -138,7 +137,7 @@ def _drawn(waveform: "np.ndarray", rate: int, window: float, hop: float) -> "lis
         window=round(window * rate),
     )
     rasters = {
-        "waveform diagram": Raster(picture="waveform", size=SIZE, sample_rate=rate),
+        "waveform": Raster(picture="waveform", size=SIZE, sample_rate=rate),
         "spectrogram": Raster(picture="spectrogram", size=SIZE, sample_rate=rate),
     }
     found = {
@@ -180,12 +179,12 @@ def _explained(listener: "Predictor", waveform: "np.ndarray", emotion: str) -> "
     found = [system.explain(waveform, place) for system in systems]
     posterior = torch.stack([one.posterior for one in found]).mean(0).tolist()
     heat = torch.stack([one.map for one in found]).mean(0).numpy()
-    first, kind = found[0], systems[0].config.picture
+    first = found[0]
     return [
         Window(
             start=start,
             end=end,
-            pictures={KINDS[kind]: picture},
+            pictures={first.sees: picture},
             map=one,
             shares=dict(zip(listener.emotions, shares, strict=True)),
         )
@@ -215,5 +214,5 @@ def _write_pictures(folder: Path, stem: str, windows: "list[Window]") -> None:
     folder.mkdir(parents=True, exist_ok=True)
     for number, window in enumerate(windows, 1):
         for kind, picture in window.pictures.items():
-            name = f"{stem}.{number:03d}.{kind.partition(' ')[0]}.png"
+            name = f"{stem}.{number:03d}.{kind.replace(' ', '_')}.png"
             imsave(folder / name, picture, cmap="gray", vmin=0, vmax=1)

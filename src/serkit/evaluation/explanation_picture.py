@@ -26,6 +26,9 @@ COLOURS = "autumn"
 STRONGEST = 0.75
 """How much of the picture the map hides where it is 1."""
 
+RANGES = {"spectrogram": ("kHz", 0, 8), "waveform": ("amplitude", -1, 1)}
+"""Kind of picture to what its rows are, from the last one to the first."""
+
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
 class Explained:
@@ -37,7 +40,7 @@ class Explained:
     picture: Float[np.ndarray, "R R"]
     """From 0 (black) to 1; row 0 is on top."""
     map: Float[np.ndarray, "R R"]
-    """From 0 to 1, the highest of the utterance."""
+    """From 0 to 1."""
 
 
 def overlaid(
@@ -94,7 +97,8 @@ def explanation_picture(
     Args:
         explained: By ``Prediction.file``; utterances without one are left out.
         rows: Predictions of one seed.
-        sees: What the pictures are, ``"spectrogram"`` or ``"waveform"`` diagram.
+        sees: What the pictures are: ``"spectrogram"`` (0 to 8 kHz), ``"waveform"``, or another
+            word, that stands at the side.
 
     Returns:
         The picture; None where nothing is explained.
@@ -121,7 +125,7 @@ def explanation_picture(
         left, right = part.subplots(1, 2)
         _draw(left, found.picture, found, sees)
         _draw(right, overlaid(found.picture, found.map), found, sees)
-        left.set_ylabel("kHz" if sees == "spectrogram" else "amplitude", fontsize=7.5)
+        left.set_ylabel(RANGES.get(sees, (sees,))[0], fontsize=7.5)
         right.set_yticklabels([])
         confidence = row.probabilities[row.predicted]
         said = row.emotion if is_right else f"{row.emotion}, heard as {row.predicted}"
@@ -152,7 +156,7 @@ def _draw(axes: object, pixels: np.ndarray, found: Explained, sees: str) -> None
     from matplotlib.axes import Axes
 
     assert isinstance(axes, Axes)
-    low, high = (0.0, 8.0) if sees == "spectrogram" else (-1.0, 1.0)
+    _, low, high = RANGES.get(sees, (sees, 0.0, 1.0))
     axes.imshow(
         pixels,
         cmap="gray",
@@ -160,9 +164,9 @@ def _draw(axes: object, pixels: np.ndarray, found: Explained, sees: str) -> None
         vmax=1,
         extent=(found.start, found.end, low, high),
         aspect="auto",
-        interpolation="nearest",
+        interpolation="none",  # as many pixels in the file as in the picture
     )
-    axes.set_yticks([0, 4, 8] if sees == "spectrogram" else [-1, 0, 1])
+    axes.set_yticks([low, (low + high) / 2, high] if sees in RANGES else [])
     axes.set_xticks([found.start, found.end], [f"{found.start:.1f}", f"{found.end:.1f} s"])
     axes.tick_params(length=2, labelsize=7)
     for label, side in zip(axes.get_xticklabels(), ("left", "right"), strict=True):

@@ -40,10 +40,10 @@ def grad_cam(layer: nn.Module, answer: Callable[[], Float[Tensor, " W"]]) -> Flo
     hook = layer.register_forward_hook(keep)
     try:
         with torch.enable_grad():
-            value = answer()
+            total = answer().sum()
     finally:
         hook.remove()
     [features] = kept
-    [gradient] = torch.autograd.grad(value.sum(), features)
+    [gradient] = torch.autograd.grad(total, features)
     weight = gradient.mean((2, 3), keepdim=True)
     return (weight * features).sum(1).relu().detach()

@@ -662,6 +662,8 @@ class FaceNet(nn.Module):
             emotion=chosen,
             starts=(seen.start / SAMPLE_RATE).tolist(),
             ends=(seen.end / SAMPLE_RATE).tolist(),
+            span=(self.window or int(length)) / SAMPLE_RATE,
+            sees="mel spectrogram" if self.raster.mel else self.raster.picture,
             posterior=seen.posterior.cpu(),
             picture=torch.cat(drawn)[:, 0].cpu(),
             map=(fine / fine.max().clamp(min=LEAST))[:, 0].cpu(),
@@ -757,6 +759,10 @@ class Explanation:
     """Of the windows, in seconds."""
     ends: list[float]
     """Where a window or the utterance ends."""
+    span: float
+    """Seconds that a picture covers, silence after the utterance included."""
+    sees: str
+    """What the pictures are: a ``spectrogram`` (0 to 8 kHz), ``mel spectrogram``, ``waveform``."""
     posterior: Float[Tensor, "W C"]
     picture: Float[Tensor, "W R R"]
     """From 0 to 1."""
