@@ -9,7 +9,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from serkit.features.raster import Raster, cut, num_windows, standardise
+from serkit.features.raster import Raster, blanked, cut, num_windows, standardise, stretched
 
 S, HOP = 16000, 8000
 SIZES = (96, 160)
@@ -218,6 +218,16 @@ def test_mel_bins_spread_what_is_low():
     assert 100 < mel.mean(1).argmax() < 140
 
 
+def test_a_spectrogram_that_is_not_resized_tells_the_tone_and_its_time():
+    window = np.concatenate([np.zeros(S // 2, np.float32), tone(2000, S // 2)])
+    raster, samples = Raster(), torch.from_numpy(window).unsqueeze(0)
+    shades = raster.shades(samples, raster.level(samples, torch.tensor([S])))[0]
+    assert shades.shape == (98, 257)
+    assert shades[60:].argmax(1).tolist() == [64] * 38  # 2000 Hz of 31.25 Hz each
+    assert shades[:47].max() == 0
+    assert shades.max() == pytest.approx(1.0)
+
+
 # ------------------------------------------------------------------------------- many at a time
 
 
@@ -273,6 +283,62 @@ def test_a_long_recording_has_the_level_of_its_loudest_frame():
     whole = raster.level(utterance, torch.tensor([70 * S]))
     around = raster.level(utterance[:, 64 * S : 67 * S], torch.tensor([3 * S]))
     torch.testing.assert_close(whole, around)
+
+
+# --------------------------------------------------------------------- pictures that are perturbed
+
+
+def pictures(number: int = 4, size: int = 96) -> torch.Tensor:
+    return torch.rand(number, 1, size, size, generator=torch.Generator().manual_seed(0)) + 0.1
+
+
+def test_a_vocal_tract_of_the_same_length_changes_nothing():
+    assert torch.equal(stretched(pictures(), torch.ones(4)), pictures())
+
+
+@pytest.mark.parametrize("alpha", [0.9, 0.95, 1.07, 1.1])
+def test_a_tone_moves_to_its_frequency_by_alpha(alpha):
+    drawn = picture_of(tone(3000), size=160).expand(1, 1, 160, 160)
+    found = stretched(drawn, torch.tensor([alpha]))[0, 0]
+    row = found.mean(1).argmax().item()
+    assert abs(row + 0.5 - 160 * (1 - 3000 / alpha / 8000)) <= 1.5
+    assert torch.equal(found[-1], drawn[0, 0, -1])  # 0 Hz stays
+
+
+def test_each_picture_is_stretched_by_its_own():
+    alpha = torch.tensor([0.9, 1.0, 1.1, 1.0])
+    found = stretched(pictures(), alpha)
+    for place in range(4):
+        alone = stretched(pictures()[[place]], alpha[[place]])
+        assert torch.equal(found[[place]], alone)
+    assert torch.equal(found[1], pictures()[1])
+    assert not torch.equal(found[0], pictures()[0])
+
+
+@given(st.integers(0, 1000), st.integers(0, 30))
+@settings(max_examples=25)
+def test_one_band_of_columns_and_one_of_rows_is_blank_and_no_wider_than_asked(seed, most):
+    torch.manual_seed(seed)
+    before = pictures()
+    after = blanked(before, most=most)
+    assert torch.equal(before, pictures())  # which is left alone
+    for picture, whole in zip(after[:, 0], before[:, 0], strict=True):
+        is_blank = picture == 0
+        assert torch.equal(picture[~is_blank], whole[~is_blank])
+        rows, columns = is_blank.all(1), is_blank.all(0)
+        assert torch.equal(is_blank, rows.unsqueeze(1) | columns)
+        for band in (rows, columns):
+            places = band.nonzero().flatten()
+            assert len(places) <= most
+            assert len(places) == 0 or len(places) == places[-1] - places[0] + 1
+
+
+def test_bands_of_all_widths_fall_everywhere():
+    torch.manual_seed(0)
+    columns = (blanked(pictures(2000, 12), most=3) == 0).all(2)[:, 0]
+    widths = columns.sum(1).bincount(minlength=4) / 2000
+    torch.testing.assert_close(widths, torch.full((4,), 0.25), atol=0.04, rtol=0)
+    assert columns.any(0).all()
 
 
 def test_standardised_images_have_mean_0_and_deviation_1():

@@ -121,6 +121,26 @@ def test_a_whole_utterance_may_be_one_stretched_picture():
     assert (starts, ends, posterior.shape) == ([0.0], [2.5], (1, 2))
 
 
+@pytest.mark.parametrize("augment", ["vtlp", "specaugment", "vtlp+specaugment"])
+def test_pictures_are_perturbed_in_training_alone(augment):
+    plain, perturbed = made(), made(augment=augment)
+    assert torch.equal(plain.eval().posterior([noise(16000)]),
+                       perturbed.eval().posterior([noise(16000)]))  # fmt: skip
+    seen: list[torch.Tensor] = []
+    for system in (plain, perturbed):
+        system.network.register_forward_pre_hook(lambda _, heard: seen.append(heard[0]))
+        _ = system.train()(*batch([16000, 16000]))
+    one, other = seen
+    assert one.shape == other.shape
+    assert not torch.equal(one, other)
+    blank = (other == -1).all(2).any() or (other == -1).all(3).any()
+    assert blank or augment == "vtlp"
+
+
+def test_a_waveform_diagram_may_be_blanked():
+    assert made(picture="waveform", augment="specaugment")(*batch([16000])).isfinite().all()
+
+
 def test_a_batch_with_one_window_is_normalised_by_what_is_remembered():
     system = made()
     assert sum(step(system, [16000], [0]).values()).isfinite()
@@ -206,6 +226,54 @@ def test_many_windows_are_seen_in_parts(evaluated, monkeypatch):
     torch.testing.assert_close(evaluated.posterior(waveforms), whole, atol=1e-6, rtol=0)
     torch.testing.assert_close(evaluated.embed(waveforms), vectors, atol=1e-5, rtol=0)
     torch.testing.assert_close(vectors.norm(dim=1), torch.ones(2))
+
+
+# ---------------------------------------------------------------------------------- explanations
+
+
+@pytest.mark.parametrize("trim", [0.0, 30.0])
+def test_an_explanation_shows_what_was_seen_of_each_window(trim):
+    system = made(trim=trim)
+    waveform = np.concatenate([1e-4 * noise(9000, seed=1), noise(20000)])
+    found = system.explain(waveform)
+    assert system.training
+    starts, ends, posterior = system.window_posteriors(waveform)
+    assert (found.starts, found.ends, found.span) == (starts, ends, 1.0)
+    torch.testing.assert_close(found.posterior, posterior)
+    assert found.emotion == system.posterior([waveform]).argmax()
+    samples, length, _ = system.raster.heard(
+        torch.from_numpy(waveform)[None], torch.tensor([len(waveform)])
+    )
+    level = system.raster.level(samples, length)
+    torch.testing.assert_close(found.picture[0], system.raster(samples[:, :16000], level)[0, 0])
+    assert found.map.shape == found.picture.shape == (len(starts), 96, 96)
+    assert found.map.min() >= 0
+    assert found.map.max() in (0.0, 1.0)
+
+
+@pytest.mark.parametrize(
+    "switches", [{"freeze": "all"}, {"loss": "triplet"}, {"window": 0.0}, {"aggregate": "knn"}]
+)
+def test_every_kind_of_network_can_be_explained(switches):
+    found = made(**switches).explain(noise(20000), 1)
+    assert found.emotion == 1
+    assert found.map.isfinite().all()
+
+
+def test_windows_are_explained_apart_and_emotions_are_weighed_against_each_other(
+    evaluated, monkeypatch
+):
+    waveform = noise(40000)
+    both = [evaluated.explain(waveform, emotion) for emotion in (0, 1)]
+    assert not torch.equal(both[0].map, both[1].map)
+    monkeypatch.setattr("serkit.systems.facenet.EXPLAINED_AT_ONCE", 1)
+    alone = evaluated.explain(waveform, 0)
+    torch.testing.assert_close(alone.map, both[0].map, atol=1e-4, rtol=0)
+    with torch.no_grad():
+        evaluated.logits.bias += 3.0  # shared by all emotions, so it decides nothing
+        evaluated.logits.weight += torch.randn(1, 128)
+    again = evaluated.explain(waveform, 0)
+    torch.testing.assert_close(again.map, both[0].map, atol=1e-3, rtol=0)
 
 
 def test_neighbours_vote_by_how_near_they_are():
@@ -356,6 +424,8 @@ def test_files_that_are_no_weights_are_refused(tmp_path):
         ({"trim": -1.0}, "trim: -1.0 must be at least 0"),
         ({"freeze": "all", "loss": "triplet"}, "freeze: with all of the network frozen"),
         ({"emotions": ("anger",)}, "two or more different labels"),
+        ({"augment": "vtlp", "mel": True}, "augment: vtlp stretches frequencies, and needs a"),
+        ({"augment": "vtlp+specaugment", "picture": "waveform"}, "needs a spectrogram of linear"),
     ],
 )
 def test_what_cannot_be_built_is_refused(switches, message):

@@ -15,6 +15,7 @@ from jaxtyping import Float
 from serkit.evaluation.calibration import calibrate, reliability, temperatures
 from serkit.evaluation.classification import DAGGER, f1, marked, precision, recall
 from serkit.evaluation.embedding_map import Method, embedding_picture
+from serkit.evaluation.explanation_picture import Explained, explanation_picture
 from serkit.evaluation.export_tables import NOTHING, Table
 from serkit.evaluation.figures import (
     LearningCurve,
@@ -43,7 +44,7 @@ from serkit.evaluation.page import (
     learning_section,
     protocol_section,
 )
-from serkit.evaluation.predictions import Prediction
+from serkit.evaluation.predictions import Prediction, Seed
 from serkit.evaluation.probability import ProbabilityScores, probability_scores
 from serkit.evaluation.scores import Scores, ensemble, score
 from serkit.evaluation.verification_report import VerificationEvidence, verification_sections
@@ -127,6 +128,9 @@ def write_report(
     one_embedding_space: bool = False,
     development: Sequence[Prediction] = (),
     verification: VerificationEvidence | None = None,
+    explained: Mapping[str, Explained] | None = None,
+    explained_seed: Seed = 0,
+    sees: str = "",
     sounds: Mapping[str, Sound] | None = None,
     audio: bool = True,
     num_errors: int = NUM_ERRORS,
@@ -163,6 +167,10 @@ def write_report(
         development: Predictions of the development sides, with the fold whose system made them;
             temperatures are fitted on these.
         verification: Trials, thresholds, classifiers and embeddings of a system that verifies.
+        explained: What a system saw of some utterances, by ``Prediction.file``, and where in it its
+            answer came from; at most two for each emotion are drawn.
+        explained_seed: Seed of the systems that explained themselves.
+        sees: What their pictures are; see ``explanation_picture``.
         sounds: Recordings by ``Prediction.file``, encoded, or functions that encode one when it is
             wanted. Only those of the worst errors and of the nearest examples are made and put into
             the page.
@@ -226,6 +234,7 @@ def write_report(
             draws=draws,
         ),
         *_calibration_section(rows, development, draws),
+        *_explained_section(rows, explained or {}, explained_seed, sees),
         _errors_section(rows, sounds if audio else None, num_errors, len(scores.seeds)),
         _data_section(scores, dropped, duplicates),
         *audit_section(audit, leaks),
@@ -356,6 +365,15 @@ def _embeddings_section(
     if picture is None:
         return []
     return [Section(name="embeddings", title="Embeddings", blocks=(picture,))]
+
+
+def _explained_section(
+    rows: Sequence[Prediction], explained: Mapping[str, Explained], seed: Seed, sees: str
+) -> list[Section]:
+    picture = explanation_picture(explained, [r for r in rows if r.seed == seed], sees=sees)
+    if picture is None:
+        return []
+    return [Section(name="explanations", title="Explanations", blocks=(picture,))]
 
 
 def _calibration_section(

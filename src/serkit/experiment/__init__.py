@@ -9,6 +9,7 @@ from serkit.experiment.folder import (
     read_experiment,
     rows_of,
 )
+from serkit.experiment.fusion import fusion
 from serkit.experiment.quality import quality_study, retest
 from serkit.experiment.run import Experiment, Refit, UnknownFoldError
 from serkit.experiment.settings import (
@@ -46,6 +47,7 @@ __all__ = [
     "configure",
     "console_watch",
     "cross_recipe",
+    "fusion",
     "gather",
     "quality_study",
     "read_experiment",

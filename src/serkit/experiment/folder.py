@@ -17,16 +17,19 @@ from serkit.systems import SYSTEMS
 from serkit.trainer import Settings
 
 FORMAT = 1
-EXPERIMENT, PREDICTIONS, DEVELOPMENT, RESULTS, REPORT, FOLD, DURATIONS, FACTS, EMBEDDINGS = (
+EXPERIMENT, PREDICTIONS, DEVELOPMENT, RESULTS, REPORT = (
     "experiment.json",
     "predictions.csv",
     "development.csv",
     "results.csv",
     "report.html",
+)
+FOLD, DURATIONS, FACTS, EMBEDDINGS, EXPLAINED = (
     "fold.json",
     "durations.json",
     "utterances.json",
     "embeddings.safetensors",
+    "explained.safetensors",
 )
 
 

@@ -12,6 +12,7 @@
     OUT/seed0/fold-NAME/development.csv answers to the development side, where it chose the epoch
     OUT/seed0/fold-NAME/fold.json       seconds, epochs, parameters, sizes of the sides
     OUT/seed0/fold-NAME/selection/      with ``refit="chosen"``: the run that chose the epoch
+    OUT/seed0/fold-NAME/explained.safetensors   where some answers came from, of systems that say
     OUT/seed0/fold-NAME/trials-*.csv.gz of systems that verify; see ``experiment.verification``
 
 A run that was stopped goes on when it is started again: finished folds are kept, the fold that was
@@ -42,11 +43,13 @@ from serkit.corpus.union import heard_passport
 from serkit.evaluation.page import protocol_card
 from serkit.evaluation.verification_card import verification_card
 from serkit.experiment import verification
+from serkit.experiment.explained import write_explanations
 from serkit.experiment.folder import (
     DEVELOPMENT,
     DURATIONS,
     EMBEDDINGS,
     EXPERIMENT,
+    EXPLAINED,
     FACTS,
     FOLD,
     FORMAT,
@@ -534,6 +537,11 @@ def _run_fold(
     if embeds and not verifies:
         vectors = system.embed(tested.of(sides.test))
         save_file({"embedding": vectors.contiguous()}, folder / EMBEDDINGS)
+    if hasattr(system, "explain"):
+        by_id = {utterance.id: utterance for utterance in sides.test}
+        write_explanations(
+            folder / EXPLAINED, system, rows, lambda name: tested.of([by_id[name]])[0]
+        )
     _ = task.write(folder / PREDICTIONS, rows)
     for run in runs:
         run.finish()

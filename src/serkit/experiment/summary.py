@@ -13,12 +13,15 @@ from serkit import audio as audio_room
 from serkit.corpus import Utterance
 from serkit.evaluation import Prediction, doubts, groups_of, read_predictions
 from serkit.evaluation.affect_report import write_affect_report
+from serkit.evaluation.explanation_picture import Explained
 from serkit.evaluation.figures import LearningCurve
 from serkit.evaluation.report import read_learning_curve, write_report
+from serkit.experiment.explained import read_explanations
 from serkit.experiment.folder import (
     DEVELOPMENT,
     DURATIONS,
     EMBEDDINGS,
+    EXPLAINED,
     FACTS,
     PREDICTIONS,
     REPORT,
@@ -123,6 +126,7 @@ def report_of(
         durations=_durations(out, records),
         development=_development(out, records),
         verification=verified,
+        **_explained(out, records),
         **common,
     )
 
@@ -243,6 +247,18 @@ def _embeddings(out: Path, records: Sequence[FoldRecord]) -> dict[str, list[floa
             vectors = tensors["test" if "test" in tensors else "embedding"].tolist()
             found.update(zip(names, vectors, strict=True))
     return found
+
+
+def _explained(out: Path, records: Sequence[FoldRecord]) -> dict[str, Any]:
+    """What was seen of some utterances, by the systems of one seed."""
+    found: dict[str, Explained] = {}
+    sees, first = "", min(record.seed for record in records)
+    for record in records:
+        path = fold_folder(out, record.seed, record.fold) / EXPLAINED
+        if record.seed == first and path.is_file():
+            of_fold, sees = read_explanations(path)
+            found.update(of_fold)
+    return {"explained": found, "explained_seed": first, "sees": sees}
 
 
 def _sound(utterance: Utterance) -> Callable[[], bytes]:

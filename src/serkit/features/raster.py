@@ -289,6 +289,19 @@ class Raster(nn.Module):
         parts = zip(window.split(at_once), level.split(at_once), strict=True)
         return torch.cat([draw(*part) for part in parts])
 
+    def shades(
+        self, waveform: Float[Tensor, "B N"], level: Float[Tensor, " B"]
+    ) -> Float[Tensor, "B T F"]:
+        """A spectrogram before it is resized: 0 (black, 80 dB below ``level``) to 1, from 0 Hz up.
+
+        Args:
+            waveform: At least 400 samples.
+            level: The power that is white; see ``level`` of a raster of spectrograms.
+        """
+        decibels = 10 * (self._power(waveform) + 1e-10).log10()
+        loudest = 10 * (level + 1e-10).log10().view(-1, 1, 1)
+        return ((decibels - loudest + RANGE) / RANGE).clamp(0, 1)
+
     def _diagram(
         self, window: Float[Tensor, "W S"], level: Float[Tensor, " W"]
     ) -> Float[Tensor, "W 1 R R"]:
@@ -314,10 +327,7 @@ class Raster(nn.Module):
     def _spectrogram(
         self, window: Float[Tensor, "W S"], level: Float[Tensor, " W"]
     ) -> Float[Tensor, "W 1 R R"]:
-        decibels = 10 * (self._power(window) + 1e-10).log10()
-        loudest = 10 * (level + 1e-10).log10().view(-1, 1, 1)
-        value = ((decibels - loudest + RANGE) / RANGE).clamp(0, 1)
-        picture = value.transpose(1, 2).flip(1).unsqueeze(1)
+        picture = self.shades(window, level).transpose(1, 2).flip(1).unsqueeze(1)
         size = (self.size, self.size)
         return functional.interpolate(picture, size, mode="bilinear", align_corners=False)
 

@@ -38,6 +38,7 @@ from serkit.features.raster import (
     standardise,
     stretched,
 )
+from serkit.models.grad_cam import grad_cam
 from serkit.models.inception_resnet import PARTS, InceptionResNet, load_by_name
 from serkit.objectives.cross_entropy import cross_entropy
 from serkit.objectives.episode import episodes
@@ -52,11 +53,15 @@ SAMPLE_RATE = 16000  # Hz
 MOST_WINDOWS = 60  # of an utterance in one epoch
 AT_ONCE = 4  # windows of an utterance in a batch
 PICTURES_AT_ONCE = {"cpu": 64, "cuda": 1024}  # so that long recordings do not fill the memory
+EXPLAINED_AT_ONCE = 16  # the same where a gradient is followed
 SAMPLES_AT_ONCE = 2**22  # of utterances heard side by side, padding included; 4 minutes
 PROTOTYPE_SCALE = 10.0  # of a cosine to a prototype, before the softmax
 CENTRE_STEP = 0.05  # how far a class centre moves towards what was heard
 CENTRE_WEIGHT = 2e-5
 NEIGHBOURS = 10
+EXPLAINED_BY = "repeat_2"
+"""The part of the network whose output Grad-CAM weighs: the last that tells places apart in every
+size, 4 x 4 of them in ``small`` and 8 x 8 in the others. What follows sees 1 x 1 or 3 x 3."""
 NORMS = (nn.BatchNorm1d, nn.BatchNorm2d)
 MOMENTS_OF = 64  # utterances that batch norm begins with
 TIE = 1e-3  # votes that differ by less of all votes are tied
@@ -349,6 +354,18 @@ class FaceNet(nn.Module):
         augment: Augment = "none",
     ) -> Float[Tensor, "W P R R"]:
         """What the network sees of windows."""
+        return self._standardised(self._drawn(waveform, num_samples, level, owner, start, augment))
+
+    def _drawn(
+        self,
+        waveform: Float[Tensor, "B N"],
+        num_samples: Int[Tensor, " B"],
+        level: Float[Tensor, " B"],
+        owner: Int[Tensor, " W"],
+        start: Int[Tensor, " W"],
+        augment: Augment = "none",
+    ) -> Float[Tensor, "W 1 R R"]:
+        """Pictures of windows, from 0 to 1."""
         if self.window == 0:
             least = max(self.raster.frames.win_length, self.raster.size)
             lengths = num_samples.clamp(min=least).tolist()
@@ -364,6 +381,9 @@ class FaceNet(nn.Module):
             picture = stretched(picture, alpha)
         if "specaugment" in augment:
             picture = blanked(picture, most=self.raster.size // 5)
+        return picture
+
+    def _standardised(self, picture: Float[Tensor, "W 1 R R"]) -> Float[Tensor, "W P R R"]:
         picture = standardise(picture, self.config.standardise)
         return picture.expand(-1, SIZES[self.config.size].planes, -1, -1)
 
@@ -596,6 +616,59 @@ class FaceNet(nn.Module):
         starts, ends = ((time / SAMPLE_RATE).tolist() for time in (seen.start, seen.end))
         return starts, ends, seen.posterior.cpu()
 
+    def explain(self, waveform: Waveform, emotion: int | None = None) -> "Explanation":
+        """Where in each picture of an utterance an answer comes from: Grad-CAM.
+
+        The maps say what spoke for the emotion at ``EXPLAINED_BY``, drawn up to the size of the
+        pictures; 1 is the highest of all windows. What is explained is how far its logit lies above
+        the mean of all, since what all logits share decides nothing. They say where, not how much
+        of the posterior goes with it, and are as coarse as that part of the network.
+
+        Args:
+            waveform: An utterance.
+            emotion: Which answer is explained, by its place in ``emotions``; None: the given one.
+
+        Example:
+            >>> system = FaceNet(Config(emotions=("anger", "sadness")))
+            >>> found = system.explain(np.sin(np.arange(20000, dtype=np.float32)))
+            >>> tuple(found.map.shape), found.starts, found.ends
+            ((2, 96, 96), [0.0, 0.5], [1.0, 1.25])
+        """
+        was_training = self.training
+        _ = self.eval()
+        samples = torch.from_numpy(waveform).to(self.centres).unsqueeze(0)
+        length = torch.tensor([len(waveform)], device=samples.device)
+        with torch.no_grad():
+            seen = self._seen(samples, length)
+            chosen = int(self._posterior(seen).argmax()) if emotion is None else emotion
+            samples, length, begin = self.raster.heard(samples, length)
+            level, start = self.raster.level(samples, length), seen.start - begin
+            windows = zip(
+                seen.owner.split(EXPLAINED_AT_ONCE), start.split(EXPLAINED_AT_ONCE), strict=True
+            )
+            drawn = [self._drawn(samples, length, level, *part) for part in windows]
+        layer = self.network.get_submodule(EXPLAINED_BY)
+
+        def answer(picture: Tensor) -> Tensor:
+            logits, _ = self._split(self._answers(self._standardised(picture)))
+            return logits[:, chosen] - logits.mean(1)
+
+        maps = [grad_cam(layer, lambda picture=picture: answer(picture)) for picture in drawn]
+        _ = self.train(was_training)
+        size = (self.raster.size, self.raster.size)
+        coarse = torch.cat(maps).unsqueeze(1)
+        fine = functional.interpolate(coarse, size, mode="bilinear", align_corners=False)
+        return Explanation(
+            emotion=chosen,
+            starts=(seen.start / SAMPLE_RATE).tolist(),
+            ends=(seen.end / SAMPLE_RATE).tolist(),
+            span=(self.window or int(length)) / SAMPLE_RATE,
+            sees="mel spectrogram" if self.raster.mel else self.raster.picture,
+            posterior=seen.posterior.cpu(),
+            picture=torch.cat(drawn)[:, 0].cpu(),
+            map=(fine / fine.max().clamp(min=LEAST))[:, 0].cpu(),
+        )
+
     @torch.no_grad()
     def _in_batches(
         self,
@@ -674,6 +747,27 @@ class Seen:
     """Share of its samples that are of the utterance."""
     num: int
     """B."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Explanation:
+    """What a network saw of an utterance, and what of it spoke for an emotion."""
+
+    emotion: int
+    """Place in ``emotions``."""
+    starts: list[float]
+    """Of the windows, in seconds."""
+    ends: list[float]
+    """Where a window or the utterance ends."""
+    span: float
+    """Seconds that a picture covers, silence after the utterance included."""
+    sees: str
+    """What the pictures are: a ``spectrogram`` (0 to 8 kHz), ``mel spectrogram``, ``waveform``."""
+    posterior: Float[Tensor, "W C"]
+    picture: Float[Tensor, "W R R"]
+    """From 0 to 1."""
+    map: Float[Tensor, "W R R"]
+    """From 0 to 1."""
 
 
 def aggregate(
