@@ -110,6 +110,44 @@ def in_batches(waveforms: Sequence[np.ndarray], size: int) -> list[list[np.ndarr
     return [ordered[start : start + size] for start in range(0, len(ordered), size)]
 
 
+def where_time_goes(steps: Mapping[str, Callable[[], object]], parts: Sequence[str]) -> str:
+    """Shares of the named parts of some ways to take a step, and the dearest operations."""
+    from torch.profiler import ProfilerActivity, profile, record_function
+
+    shares_of: dict[str, dict[str, float]] = {}
+    operations: dict[str, list[tuple[str, float]]] = {}
+    for name, step in steps.items():
+        with profile(activities=[ProfilerActivity.CPU]) as profiler:
+            for _ in range(5):
+                with record_function("step"):
+                    step()
+        events = profiler.key_averages()
+        whole = next(event.cpu_time_total for event in events if event.key == "step")
+        shares = {event.key: event.cpu_time_total / whole for event in events}
+        shares_of[name] = {part: shares[part] for part in parts}
+        own = sorted(events, key=lambda event: event.self_cpu_time_total, reverse=True)
+        operations[name] = [
+            (event.key.removeprefix("aten::"), event.self_cpu_time_total / whole)
+            for event in own
+            if event.key.startswith("aten::")
+        ][:8]
+    where = table(
+        ["share of a step", *steps],
+        [
+            *([part, *(f"{shares_of[name][part]:.1%}" for name in steps)] for part in parts),
+            ["the rest", *(f"{1 - sum(shares_of[name].values()):.1%}" for name in steps)],
+        ],
+    )
+    what = table(
+        [f"the dearest operations, {name}" for name in steps],
+        [
+            [f"{operation} {share:.1%}" for operation, share in row]
+            for row in zip(*operations.values(), strict=True)
+        ],
+    )
+    return f"By `torch.profiler`, over 5 steps:\n\n{where}\n\n{what}"
+
+
 # ------------------------------------------------------------------------------------- questions
 
 
@@ -353,7 +391,7 @@ def embedding() -> str:
 def verification() -> str:
     """How many crops per second does verify-to-classify train on, and where does a step go?"""
     import torch
-    from torch.profiler import ProfilerActivity, profile, record_function
+    from torch.profiler import record_function
 
     from serkit.systems.verify_to_classify import TRAINING_CROP, VerifyToClassify
     from serkit.trainer import Settings
@@ -419,42 +457,154 @@ def verification() -> str:
         ],
     )
 
-    parts: dict[str, dict[str, float]] = {}
-    operations: dict[str, list[tuple[str, float]]] = {}
-    for name, (step, _) in steps.items():
-        with profile(activities=[ProfilerActivity.CPU]) as profiler:
-            for _ in range(5):
-                with record_function("step"):
-                    step()
-        events = profiler.key_averages()
-        whole = next(event.cpu_time_total for event in events if event.key == "step")
-        shares = {event.key: event.cpu_time_total / whole for event in events}
-        parts[name] = {part: shares[part] for part in PARTS_OF_A_STEP}
-        own = sorted(events, key=lambda event: event.self_cpu_time_total, reverse=True)
-        operations[name] = [
-            (event.key.removeprefix("aten::"), event.self_cpu_time_total / whole)
-            for event in own
-            if event.key.startswith("aten::")
-        ][:8]
-    where = table(
-        ["share of a step", *steps],
-        [
-            *([part, *(f"{parts[name][part]:.1%}" for name in steps)] for part in PARTS_OF_A_STEP),
-            ["the rest", *(f"{1 - sum(parts[name].values()):.1%}" for name in steps)],
-        ],
-    )
-    what = table(
-        [f"the dearest operations, {name}" for name in steps],
-        [
-            [f"{operation} {share:.1%}" for operation, share in row]
-            for row in zip(*operations.values(), strict=True)
-        ],
-    )
+    where = where_time_goes({name: step for name, (step, _) in steps.items()}, PARTS_OF_A_STEP)
     native = "computes" if computes_in_bfloat16() else "does not compute"
     return (
         f"Size `small`; a step is 8 episodes of {len(SEVEN)} emotions and 2 utterances, "
         f"{num_crops} crops of 2 s; one thread. This processor {native} in bfloat16 itself.\n\n"
-        f"{speed}\n\nBy `torch.profiler`, over 5 steps:\n\n{where}\n\n{what}"
+        f"{speed}\n\n{where}"
+    )
+
+
+def pictures() -> str:
+    """How many pictures does FaceNet draw, train on and rate, and where does a step go?"""
+    import torch
+    from torch.profiler import record_function
+
+    from serkit.features.raster import Raster
+    from serkit.systems.facenet import SIZES, FaceNet
+    from serkit.trainer import Settings
+    from serkit.trainer.loop import Example, collate, draw_batches
+    from serkit.trainer.run import computes_in_bfloat16
+
+    waveforms = recordings()[0]
+    windows = torch.from_numpy(np.stack(of_seconds(1, 96)))
+    drawing: dict[str, Callable[[], object]] = {}
+    for kind in ("waveform", "spectrogram"):
+        for size in (96, 160):
+            raster = Raster(picture=kind, size=size)
+            level = raster.level(windows, torch.full((len(windows),), SAMPLE_RATE))
+            drawing[f"{kind}, {size} x {size}"] = lambda r=raster, v=level: r(windows, v)
+    drawn = rounds(drawing, num_rounds=7)
+    draws = table(
+        ["picture", "drawn per second", "ms each"],
+        [
+            [
+                name,
+                f"{len(windows) / statistics.median(times):.0f}",
+                f"{1000 * statistics.median(times) / len(windows):.2f}",
+            ]
+            for name, times in drawn.items()
+        ],
+    )
+
+    def made(size: str) -> FaceNet:
+        torch.manual_seed(0)
+        config = FaceNet.Config(emotions=SEVEN, size=size, augment="vtlp+specaugment")
+        return FaceNet(config)
+
+    def training_step(
+        size: str, utterances: int, *, is_bfloat16: bool = False, is_last: bool = False
+    ) -> Any:
+        """What ``trainer.fit`` does with one batch, in parts that have names."""
+        system = made(size).train()
+        layout = torch.channels_last if is_last else torch.contiguous_format
+        for parameter in system.parameters():
+            if parameter.dim() == 4:
+                parameter.data = parameter.data.contiguous(memory_format=layout)
+        settings = Settings(**{**FaceNet.settings, "batch": utterances})
+        optimizer = torch.optim.AdamW(system.parameters(), lr=1e-3, foreach=True)
+        long = of_seconds(3, utterances)  # five windows, of which four are drawn
+        examples = [
+            Example(waveform=waveform, emotion=index % len(SEVEN), id=str(index))
+            for index, waveform in enumerate(long)
+        ]
+        generator = np.random.default_rng(0)
+        batch = draw_batches(system, examples, settings, generator)[0]
+        autocast: dict[str, Any] = {"dtype": torch.bfloat16, "enabled": is_bfloat16}
+        draw, answer = system._pictures, system._answers  # named, for the profile
+
+        def named(part: str, function: Callable[..., Any]) -> Callable[..., Any]:
+            def run(*given: Any) -> Any:
+                with record_function(part):
+                    return function(*given)
+
+            return run
+
+        system._pictures = named("pictures", draw)
+        system._answers = named("network, forward", answer)
+
+        def step() -> None:
+            with record_function("batch from waveforms"):
+                waveform, lengths, target = collate(batch, len(SEVEN), generator=generator)
+            with torch.autocast("cpu", **autocast):
+                answers = system(waveform, lengths)
+            with record_function("objective"):
+                loss = torch.stack(list(system.objective(answers.float(), target).values())).sum()
+            with record_function("backward"):
+                optimizer.zero_grad()
+                loss.backward()
+            with record_function("optimiser"):
+                torch.nn.utils.clip_grad_norm_(system.parameters(), settings.clip)
+                optimizer.step()
+
+        return step, 4 * utterances
+
+    steps = {
+        "`small`, float32": training_step("small", 24),
+        "`small`, float32 + channels_last": training_step("small", 24, is_last=True),
+        "`half`, float32": training_step("half", 4),
+        "`half`, float32 + channels_last": training_step("half", 4, is_last=True),
+    }
+    if computes_in_bfloat16():  # emulated, a step takes minutes
+        for size, number in (("small", 24), ("half", 4)):
+            steps[f"`{size}`, bfloat16 + channels_last"] = training_step(
+                size, number, is_bfloat16=True, is_last=True
+            )
+    seconds = rounds({name: step for name, (step, _) in steps.items()}, num_rounds=3)
+    speed = table(
+        ["training", "pictures per step", "pictures per second", "s per step", "times as fast"],
+        [
+            [
+                name,
+                steps[name][1],
+                f"{steps[name][1] / statistics.median(times):.0f}",
+                f"{statistics.median(times):.2f}",
+                ratio(seconds[f"{name.partition(',')[0]}, float32"], times),
+            ]
+            for name, times in seconds.items()
+        ],
+    )
+    parts = [part if part != "front end" else "pictures" for part in PARTS_OF_A_STEP]
+    where = where_time_goes(
+        {name: step for name, (step, _) in steps.items() if "small" in name}, parts
+    )
+
+    rating: dict[str, Callable[[], object]] = {}
+    for size, number in (("small", len(waveforms)), ("half", 16)):
+        system, few = made(size), waveforms[:number]
+        rating[size] = lambda system=system, few=few: system.posterior(few)
+    rated = rounds(rating, num_rounds=3)
+    rows: list[list[object]] = []
+    for (size, times), number in zip(rated.items(), (len(waveforms), 16), strict=True):
+        audio = sum(map(len, waveforms[:number])) / SAMPLE_RATE
+        spent = statistics.median(times)
+        mmac = FaceNet.multiply_accumulates(FaceNet.Config(emotions=SEVEN, size=size)) / 1e6
+        rows.append(
+            [f"`{size}`", f"{mmac:.0f}", f"{audio / spent:.1f}", f"{spent / audio:.3f}",
+             f"{1000 * spent / number:.0f}"]
+        )  # fmt: skip
+    answers = table(
+        ["rating", "MMAC per second of speech", "times real time", "real-time factor",
+         "ms per recording"], rows,
+    )  # fmt: skip
+    native = "computes" if computes_in_bfloat16() else "does not compute"
+    return (
+        f"One thread; windows of 1 s, sizes of pictures {SIZES['small'].picture} in `small` and "
+        f"{SIZES['half'].picture} in `half`; a step is of utterances of 3 s with four windows "
+        f"each, perturbed as in the recipes. This processor {native} in bfloat16 itself.\n\n"
+        f"{draws}\n\n{speed}\n\n{where}\n\nRating the shipped recordings (of `half`, 16 of "
+        f"them), windows every 0.5 s, already decoded, float32:\n\n{answers}"
     )
 
 
@@ -840,6 +990,7 @@ QUESTIONS: dict[str, tuple[Callable[[], str], str | None]] = {
     "embedding": (embedding, "1"),
     "verification": (verification, "1"),
     "affect": (affect, "1"),
+    "pictures": (pictures, "1"),
     "classifiers": (classifiers, "1"),
     "degrading": (degrading, "1"),
     "timeline": (timeline, "1"),

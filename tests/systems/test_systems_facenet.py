@@ -1,5 +1,7 @@
 """FaceNet: windows and votes by hand, transfer and freezing, gradients, padding and learning."""
 
+import json
+
 import numpy as np
 import pytest
 import torch
@@ -327,6 +329,23 @@ def test_the_losses_are_those_of_the_windows():
     torch.testing.assert_close(losses["centre"], 2e-5 * far)
     centre = 0.05 * torch.stack([embedding[:2].mean(0), embedding[2:].mean(0)])
     torch.testing.assert_close(system.centres, centre)
+
+
+def test_triplets_are_counted_and_logged(tmp_path):
+    system = made(loss="triplet", mining="hardest")
+    _ = step(system, [16000, 16000, 16000, 16000], [0, 0, 1, 1])
+    assert system.counts() == {"num_triplets": 4}  # each of two emotions has two ordered pairs
+    assert system.counts() == {"num_triplets": 0}
+    assert made().counts() == {}
+    examples = [Example(waveform=noise(16000), id=str(i), emotion=i % 2) for i in range(4)]
+    for loss, keys in (("triplet", 1), ("softmax", 0)):
+        run = Run(tmp_path / loss)
+        settings = Settings(epochs=1, balance="none", device="cpu", precision="float32")
+        _ = fit(made(loss=loss, mining="hardest"), examples, settings=settings, seed=0, run=run,
+                select=None)  # fmt: skip
+        lines = [json.loads(line) for line in run.losses_path.read_text().splitlines()]
+        assert [line.get("num_triplets", 0) for line in lines] == [4 * keys] * len(lines)
+        assert ("num_triplets" in lines[0]) == bool(keys)
 
 
 def test_empty_places_cost_nothing():

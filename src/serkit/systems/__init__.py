@@ -136,6 +136,15 @@ class FollowsEpochs(Protocol):
         ...
 
 
+@runtime_checkable
+class Counts(Protocol):
+    """A system whose objective counts something worth writing beside the losses."""
+
+    def counts(self) -> dict[str, int]:
+        """By name, what was counted since the last call; nothing where there is nothing to."""
+        ...
+
+
 SYSTEMS: dict[str, Any] = {
     "crnn": crnn.CRNN,
     "emosphere": emosphere.EmoSphere,

@@ -250,6 +250,7 @@ class FaceNet(nn.Module):
         )
         if "softmax" in config.loss:
             self.logits = nn.Linear(size.embedding, len(config.emotions))
+        self.num_triplets = 0  # since it was last asked
         # Running means of the embeddings of each emotion in training.
         self.register_buffer("centres", torch.zeros(len(config.emotions), size.embedding))
         if config.aggregate == "knn":
@@ -497,15 +498,21 @@ class FaceNet(nn.Module):
                 logits, target, weight=weight, label_smoothing=label_smoothing
             )
         if "triplet" in self.config.loss:
-            losses["triplet"], _ = triplet(
+            losses["triplet"], number = triplet(
                 embedding, kind, owner, alpha=self.config.alpha, mining=self.config.mining
             )
+            self.num_triplets += number
         if self.config.centre:
             distance = (embedding - self.centres[kind]).square().sum(1).mean()
             losses["centre"] = CENTRE_WEIGHT * distance
         if self.training:
             self._move_centres(embedding.detach(), kind)
         return losses
+
+    def counts(self) -> dict[str, int]:
+        """Triplets that the losses since the last call were means of, where there are any."""
+        number, self.num_triplets = self.num_triplets, 0
+        return {"num_triplets": number} if self.compares_utterances else {}
 
     @torch.no_grad()
     def _move_centres(self, embedding: Float[Tensor, "W D"], emotion: Int[Tensor, " W"]) -> None:

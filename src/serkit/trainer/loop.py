@@ -42,6 +42,7 @@ from torch import Tensor, nn
 
 from serkit.objectives.episode import balanced, buckets, class_weights, happy_twice
 from serkit.systems import (
+    Counts,
     DrawsBatches,
     FollowsEpochs,
     System,
@@ -718,6 +719,7 @@ def fit(
                         "lr": lr,
                         "grad_norm": grad_norm,
                         "losses": named,
+                        **(system.counts() if isinstance(system, Counts) else {}),
                         "num_utterances": len(batch),
                     }
                 )
