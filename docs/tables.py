@@ -16,6 +16,7 @@ The word before the colon says which table:
 - ``stages``    error rates and classifiers side by side, from ``*.verification.csv`` and the files
   of the same name: a line for each study
 - ``quality``   trained in one condition, tested in another, from ``*.quality.csv``
+- ``figures``   a file as it is, such as those of ``results/shipped/``
 
 With ``--check`` nothing is written, and the exit code is 1 when a table is out of date.
 """
@@ -259,6 +260,12 @@ def quality_tables(path: Path) -> str:
     )
 
 
+def figures_table(path: Path) -> str:
+    """All rows and columns as they stand in the file."""
+    rows = read_results(path)
+    return "\n".join(markdown([*rows[0]], [[*row.values()] for row in rows]))
+
+
 def named(path: Path, row: Mapping[str, str]) -> str:
     """What stands behind the protocol in the name of a file, else the system."""
     name = path.name.removesuffix(VERIFICATION).removesuffix(BACKENDS)
@@ -299,6 +306,7 @@ TABLES: dict[str, Callable[[Sequence[Path]], str]] = {
     "backends": backends_table,
     "stages": stages_table,
     "quality": each(quality_tables),
+    "figures": each(figures_table),
 }
 
 

@@ -678,16 +678,21 @@ def test_nothing_to_predict_is_a_misunderstanding(run: Path, tmp_path: Path, wor
     assert serkit("predict", tmp_path / word, "--model", run).exit_code == 2
 
 
-def test_the_newest_run_is_the_default_model(
+def test_without_a_model_the_shipped_one_rates_and_says_so(
     run: Path, tone: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    none = serkit("predict", tone)
-    assert none.exit_code == 1
-    assert "serkit demo" in none.stderr
-    shutil.copytree(run, tmp_path / "runs" / "mine")
-    found = serkit("predict", tone, "--format", "json")
-    assert found.exit_code == 0, found.output
+    shutil.copytree(run, tmp_path / "runs" / "mine")  # which changes nothing
+    for command in (("predict",), ("timeline",), ("listen", "--fast", "--replay")):
+        done = serkit(*command, tone)
+        assert done.exit_code == 0, done.output
+        assert "comes with serkit" in done.stderr
+        assert "CC BY-NC-SA 4.0" in done.stderr
+        assert "--model DIR" in done.stderr
+    assert "disgust" in serkit("predict", tone).stdout
+    named = serkit("predict", tone, "--model", run)
+    assert "comes with serkit" not in named.stderr
+    assert "disgust" not in named.stdout
 
 
 def test_a_folder_without_a_model_says_so(tone: Path, tmp_path: Path) -> None:

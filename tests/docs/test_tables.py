@@ -68,12 +68,30 @@ def block(tables: ModuleType, kind: str, name: str, folder: Path) -> str:
 
 @pytest.mark.parametrize(
     "kind",
-    ["results", "ablation", "affect", "cross", "verification", "backends", "stages", "quality"],
+    [
+        "results",
+        "ablation",
+        "affect",
+        "cross",
+        "verification",
+        "backends",
+        "stages",
+        "quality",
+        "figures",
+    ],
 )
 def test_a_block_without_results_says_so(tables: ModuleType, kind: str, tmp_path: Path) -> None:
     assert "*No rows yet: nothing in results/ matches `cross.csv`.*" in block(
         tables, kind, "cross.csv", tmp_path
     )
+
+
+def test_figures_stand_as_in_their_file(tables: ModuleType, tmp_path: Path) -> None:
+    write_results(tmp_path / "cross.csv", [{"said": "anger", "share": 0.25}, {"said": "joy"}])
+    lines = block(tables, "figures", "cross.csv", tmp_path).splitlines()
+    assert [line for line in lines if line.startswith("|")] == [
+        "| said | share |", "|---|---|", "| anger | 0.25 |", "| joy |  |"
+    ]  # fmt: skip
 
 
 def test_a_matrix_has_a_row_per_training_corpus_and_a_column_per_test_corpus(

@@ -8,7 +8,6 @@ import typer
 
 from serkit.cli.predict import (
     load_enrolled,
-    newest_model,
     progress_of,
     readable,
     recordings_of,
@@ -70,7 +69,7 @@ def enrol(
     if into.exists():
         listener = load_enrolled(into, model)
     else:
-        listener = load(model if model is not None else newest_model())
+        listener = load(model if model is not None else _newest_model())
     outcomes = _enrol_each(listener, wanted)
     failed = [outcome for outcome in outcomes if outcome.status not in ("ok", "known")]
     if len(failed) < len(outcomes):
@@ -79,6 +78,21 @@ def enrol(
     _report(outcomes, failed, into)
     if failed:
         raise typer.Exit(FAILED)
+
+
+def _newest_model() -> Path:
+    """The newest finished run below ``runs/``, or the demo."""
+    from serkit.predictor import ModelError
+
+    places = [Path("demo"), *Path("runs").glob("*"), *Path("runs").glob("*/*")]
+    finished = [place for place in places if (place / "results.csv").is_file()]
+    if not finished:
+        raise ModelError(
+            "there is no trained system in runs/ or demo/: name one that verifies with --model "
+            "DIR, or make one with 'serkit train verify_to_classify'; the recogniser that comes "
+            "with serkit does not verify."
+        )
+    return max(finished, key=lambda place: (place / "results.csv").stat().st_mtime)
 
 
 def _folders(root: Path) -> dict[str, list[Path]]:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from serkit.cli.predict import newest_model, readable
+from serkit.cli.predict import load_chosen, readable
 from serkit.cli.shell import ModelOption, misunderstood, new_console
 from serkit.cli.timeline import (
     HopOption,
@@ -68,7 +68,6 @@ def listen(
     The sound is not kept. A line comes as long after its window as the first line of output says.
     """
     from serkit.audio import blocks
-    from serkit.predictor import load
     from serkit.predictor.annotation import format_of
     from serkit.predictor.timeline import assemble
 
@@ -76,7 +75,7 @@ def listen(
         misunderstood("--fast goes with --replay FILE: a microphone takes its time.")
     if out is not None:
         _ = format_of(out)  # before anything is heard, not after an hour
-    listener = load(model if model is not None else newest_model())
+    listener = load_chosen(model)
     notes = new_console(sys.stderr)
     if replay is None:
         rate, pieces = _microphone(device, lambda text: notes.print(text, soft_wrap=True))
@@ -132,7 +131,9 @@ def _show_line(listener: "Predictor", window: "Window") -> str:
     if not listener.emotions:
         shown = zip(names, values(rating, names), strict=True)
         return "  ".join([start, *(f"{name} {value}" for name, value in shown), *window.notes])
-    share = rating.emotion[window.label]
+    from serkit.predictor.stream import share_said
+
+    share = share_said(window.label, rating)
     bar = "#" * round(BAR * share)
     return "  ".join([start, f"{share:.2f}", f"{bar:<{BAR}}", *window.notes]).rstrip()
 

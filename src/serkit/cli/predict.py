@@ -83,10 +83,10 @@ def predict(
     form = format_ or _format_of(output)
     if form is Format.PARQUET:
         _check_parquet(output)
-    from serkit.predictor import NONE, load
+    from serkit.predictor import NONE
 
     if voices is None:
-        listener = load(model if model is not None else newest_model())
+        listener = load_chosen(model)
         scheme = _Scheme(
             listener.emotions, listener.affect, listener.rater, scale=listener.affect_scale
         )
@@ -228,18 +228,18 @@ def _format_of(output: Path | None) -> Format:
     return Format(ending) if ending in list(Format) else Format.TABLE
 
 
-def newest_model() -> Path:
-    """The newest finished run below ``runs/``, or the demo."""
-    from serkit.predictor import ModelError
+def load_chosen(model: Path | None) -> "Predictor":
+    """The model that was named, or the one that comes with serkit, which says so itself."""
+    from serkit.predictor import load
 
-    places = [Path("demo"), *Path("runs").glob("*"), *Path("runs").glob("*/*")]
-    finished = [place for place in places if (place / "results.csv").is_file()]
-    if not finished:
-        raise ModelError(
-            "there is no trained system in runs/ or demo/: name one with --model DIR, or make one "
-            "with 'serkit demo' (a few minutes) or 'serkit train crnn'."
+    if model is None:
+        new_console(sys.stderr).print(
+            "rated by the recogniser that comes with serkit (acted German and English; its weights "
+            "are CC BY-NC-SA 4.0); beyond such recordings it is wrong more often than right. "
+            "Another: --model DIR",
+            soft_wrap=True,
         )
-    return max(finished, key=lambda place: (place / "results.csv").stat().st_mtime)
+    return load(model)
 
 
 def load_enrolled(voices: Path, model: Path | None) -> "Predictor":
@@ -447,13 +447,22 @@ def readable(file: str) -> str:
     return os.fsencode(file).decode("utf-8", "replace")
 
 
+def _answer(outcome: "Outcome") -> str | None:
+    """The emotion that is named, or ``"not sure"``; the probabilities say the rest."""
+    from serkit.predictor import NOT_SURE
+
+    if NOT_SURE in outcome.notes:
+        return NOT_SURE
+    return outcome.rating.top if outcome.rating else None
+
+
 def _plain(outcome: "Outcome", scheme: _Scheme) -> dict[str, Any]:
     rating = outcome.rating
     shares = {name: round(value, 6) for name, value in rating.emotion.items()} if rating else {}
     return {
         "file": readable(outcome.file),
         "status": outcome.status,
-        "emotion": rating.top if rating else None,
+        "emotion": _answer(outcome),
         "probability": shares,
         "affect": {n: round(v, 6) for n, v in rating.affect.items()} if rating else {},
         "affect_on_scale": scheme.scaled(rating.affect) if rating else {},
@@ -467,6 +476,8 @@ def _plain(outcome: "Outcome", scheme: _Scheme) -> dict[str, Any]:
 
 def _print_table(outcomes: "Iterable[Outcome]", scheme: _Scheme, file: IO[str]) -> None:
     from rich.text import Text
+
+    from serkit.predictor import NOT_SURE
 
     what = ("emotion", *scheme.emotions) if scheme.emotions else ("", *scheme.affect)
     table = new_table("file", *what, numbers=len(what) - 1)
@@ -482,11 +493,11 @@ def _print_table(outcomes: "Iterable[Outcome]", scheme: _Scheme, file: IO[str]) 
         length = "" if outcome.duration is None else f"{outcome.duration:.2f}"
         table.add_row(
             Text(readable(outcome.file)),
-            Text(rating.top or "") if rating else Text(outcome.status, style="red"),
+            Text(_answer(outcome) or "") if rating else Text(outcome.status, style="red"),
             *(f"{shares[name]:.2f}" if shares else "" for name in what[1:]),
             length,
             *((Text(nearest_names(_nearest(outcome))),) if scheme.explained else ()),
-            Text("; ".join(n for n in doubts(outcome) if n not in shared))
+            Text("; ".join(n for n in doubts(outcome) if n not in (*shared, NOT_SURE)))
             if rating
             else Text(outcome.message),
         )

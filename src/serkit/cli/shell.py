@@ -187,7 +187,7 @@ ModelOption = Annotated[
     typer.Option(
         "--model",
         metavar="DIR",
-        help="Folder of a model or of a run. Default: the newest run in runs/ or demo/.",
+        help="Folder of a model or of a run. Default: the recogniser that comes with serkit.",
     ),
 ]
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from serkit.cli.predict import newest_model, readable, recordings_of
+from serkit.cli.predict import load_chosen, readable, recordings_of
 from serkit.cli.shell import FAILED, ModelOption, misunderstood, new_console, new_table
 
 if TYPE_CHECKING:
@@ -82,9 +82,9 @@ def timeline(
     forms = _forms(format_, out, picture, len(paths))
     targets = _targets(paths, out)
     from serkit.audio import AudioError
-    from serkit.predictor import TimelineError, TurnsError, load, read_turns
+    from serkit.predictor import TimelineError, TurnsError, read_turns
 
-    listener = load(model if model is not None else newest_model())
+    listener = load_chosen(model)
     times: dict[str, Any] = {"window": window, "hop": hop, "smooth": smooth, "vad": vad}
     _ = listener.stream(**times)  # what does not fit is said once, and at once
     notes = new_console(sys.stderr)

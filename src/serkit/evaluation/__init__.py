@@ -32,6 +32,7 @@ from serkit.evaluation.calibration import (
     Temperature,
     calibrate,
     reliability,
+    sure_above,
     temperatures,
 )
 from serkit.evaluation.classification import (
@@ -231,6 +232,7 @@ __all__ = [
     "speaker_bootstrap",
     "speaker_draws",
     "sphere_picture",
+    "sure_above",
     "temperatures",
     "threshold_at",
     "threshold_for",

@@ -1,4 +1,4 @@
-"""Probabilities that mean what they say: temperature scaling, and the data of a reliability figure.
+"""Probabilities that mean what they say: temperature scaling, when to be sure, reliability.
 
 A temperature is fitted on development predictions and applied to the test side of the same fold.
 It changes how sure a system is and never what it says, so UAR stays what it was.
@@ -102,6 +102,46 @@ class Temperature:
             [[0.9, 0.1]]
         """
         return _softmax(_logits(probabilities) / self.value)
+
+
+def sure_above(
+    probabilities: Float[np.ndarray, "B C"],
+    reference: Int[np.ndarray, " B"],
+    *,
+    accuracy: float = 0.75,
+) -> float:
+    """The lowest top probability from which on enough answers are right.
+
+    Of all thresholds ``t`` for which, among the utterances whose top probability is ``t`` or more,
+    at least a share ``accuracy`` is right, the one that answers most; below it the honest answer is
+    "not sure" (classification with a reject option; Chow, "On optimum recognition error and reject
+    tradeoff", IEEE Transactions on Information Theory 16, 1970).
+
+    Args:
+        probabilities: Of development utterances, calibrated if they are to be.
+        reference: Index of the right emotion.
+        accuracy: Share of right answers among those given, above 0 and up to 1.
+
+    Raises:
+        ValueError: There are no utterances, or no threshold reaches ``accuracy``.
+
+    Example:
+        >>> sure = np.array([[0.9, 0.1], [0.8, 0.2], [0.7, 0.3], [0.6, 0.4]])
+        >>> sure_above(sure, np.array([0, 0, 1, 1]), accuracy=0.75)
+        0.8
+    """
+    check(probabilities, reference)
+    if not 0.0 < accuracy <= 1.0:
+        raise ValueError(f"accuracy={accuracy} must be above 0 and at most 1")
+    tops = probabilities.max(axis=1)
+    right = probabilities.argmax(axis=1) == reference
+    enough = [top for top in np.unique(tops) if right[tops >= top].mean() >= accuracy]
+    if not enough:
+        raise ValueError(
+            f"of {len(reference)} development utterances no part that the system is surest of is "
+            f"right in {accuracy:.0%} of cases; ask for less, or train it better"
+        )
+    return float(enough[0])
 
 
 def temperatures(

@@ -3,6 +3,7 @@
 from serkit.predictor.annotation import TurnsError, read_turns
 from serkit.predictor.journal import Journal, JournalError, state_of
 from serkit.predictor.predictor import (
+    SHIPPED,
     Enrolment,
     EnrolmentError,
     FailedRatingError,
@@ -15,6 +16,7 @@ from serkit.predictor.predictor import (
 )
 from serkit.predictor.stream import (
     NOT_RATED,
+    NOT_SURE,
     SILENCE,
     SPEECH,
     Segment,
@@ -38,6 +40,8 @@ from serkit.predictor.voices import (
 __all__ = [
     "NONE",
     "NOT_RATED",
+    "NOT_SURE",
+    "SHIPPED",
     "SILENCE",
     "SPEECH",
     "Enrolment",

@@ -26,7 +26,7 @@ from xml.sax.saxutils import escape, quoteattr
 
 from serkit.corpus.utterance import Rating, Seconds
 from serkit.evaluation.predictions import replace_whole
-from serkit.predictor.stream import SILENCE, Segment, TimelineError, Turn, Window
+from serkit.predictor.stream import SILENCE, Segment, TimelineError, Turn, Window, share_said
 from serkit.predictor.timeline import Timeline
 
 Rows = Literal["windows", "segments"]
@@ -331,7 +331,7 @@ def _value(segment: Segment, name: str) -> str:
     if segment.rating is None:
         return ""
     if name == "probability":
-        return f"{segment.rating.emotion[segment.label]:.3f}"
+        return f"{share_said(segment.label, segment.rating):.3f}"
     return f"{segment.rating.affect[name]:.3f}"
 
 
@@ -438,7 +438,8 @@ def _said(timeline: Timeline, segment: Segment) -> str:
     if segment.rating is None:
         return segment.label
     if timeline.emotions:
-        return f"{segment.label} {segment.rating.emotion[segment.label]:.0%}".replace("%", " %")
+        share = share_said(segment.label, segment.rating)
+        return f"{segment.label} {share:.0%}".replace("%", " %")
     return ", ".join(f"{name} {segment.rating.affect[name]:.2f}" for name in timeline.affect)
 
 

@@ -24,9 +24,10 @@ from torch import Tensor
 from serkit import audio
 from serkit.corpus.scheme import from_unit
 from serkit.corpus.utterance import Rating, Seconds
-from serkit.evaluation import threshold_for
+from serkit.evaluation import Temperature, threshold_for
 from serkit.predictor.stream import (
     HOP_TIME,
+    NOT_SURE,
     SHORTEST_HEARD,
     SMOOTH_TIME,
     WINDOW_TIME,
@@ -60,6 +61,9 @@ Recording = str | Path | np.ndarray
 """Path of any audio or video file, or mono samples [N] at the listener's rate."""
 
 Made = TypeVar("Made")
+
+SHIPPED = Path(__file__).parent / "shipped"
+"""The model that comes with serkit, with the licence of its weights; see docs/cards/shipped.md."""
 
 WINDOW = 8  # batches that are read before they are ordered by length
 WINDOW_SECONDS = 1800.0  # of audio held at once at most (115 MB), beside the last batch read
@@ -117,7 +121,8 @@ class Outcome:
     """Emotion to probability, and who rated."""
     notes: tuple[str, ...] = ()
     """Reasons to doubt the rating: those of ``audio.inspect``, such as ``"clipped"``, and ``"narrow
-    band"``: recorded at a lower rate than the systems listen at, as telephones do."""
+    band"``: recorded at a lower rate than the systems listen at, as telephones do; ``"not sure"``:
+    no emotion is probable enough to be named."""
     duration: Seconds | None = None
     """Length of what was heard."""
     verdicts: tuple[Verdict, ...] = ()
@@ -177,6 +182,10 @@ class Predictor:
     ``serkit.evaluation.verification_card``."""
     affect_scale: tuple[float, float] | None = None
     """Lowest and highest value that the raters of affect could give; None where it is unknown."""
+    temperature: Temperature | None = None
+    """Fitted on development speakers and applied to all probabilities; None leaves them alone."""
+    sure_above: float = 0.0
+    """Probability that the most probable emotion needs to be named; below it: ``"not sure"``."""
     voices: Voices = field(default_factory=Voices)
     """Enrolled emotions; one set belongs to one listener, whose ``enrol`` adds to it."""
 
@@ -201,7 +210,7 @@ class Predictor:
 
     @property
     def fingerprint(self) -> str:
-        """SHA-256 of what the systems are and of all their weights: the same one, the same ratings.
+        """SHA-256 of what the systems are, their weights and calibration: the same, so the ratings.
 
         Example:
             >>> from serkit.systems.crnn import CRNN, Config
@@ -211,6 +220,10 @@ class Predictor:
             True
         """
         each = "".join(model_fingerprint(system) for system in self.systems)
+        if self.temperature is not None:
+            each += f"{self.temperature.value}"
+        if self.sure_above:
+            each += f">{self.sure_above}"
         return hashlib.sha256(each.encode("ascii")).hexdigest()
 
     def on_scale(self, rating: Rating) -> dict[str, float]:
@@ -228,6 +241,25 @@ class Predictor:
         if self.affect_scale is None:
             return {}
         return {name: from_unit(u, *self.affect_scale) for name, u in rating.affect.items()}
+
+    def is_sure(self, rating: Rating) -> bool:
+        """Whether a rating's most probable emotion is probable enough to be named.
+
+        Always, where the model does not say what it takes (``sure_above``), for affect, and among
+        enrolled emotions, which have thresholds of their own.
+
+        Example:
+            >>> from serkit.systems.crnn import CRNN, Config
+            >>> system = CRNN(Config(emotions=("anger", "sadness"), size="small"))
+            >>> listener = Predictor(systems=(system,), rater="crnn", sure_above=0.7)
+            >>> listener.is_sure(Rating(rater="crnn", emotion={"anger": 0.6, "sadness": 0.4}))
+            False
+        """
+        return (
+            not rating.emotion
+            or tuple(rating.emotion) != self.emotions
+            or max(rating.emotion.values()) >= self.sure_above
+        )
 
     def predict(
         self,
@@ -305,7 +337,9 @@ class Predictor:
         def rated(heard: _Heard, answer: _Answer) -> Outcome:
             if isinstance(answer, audio.AudioError):
                 return self._outcome(heard, answer)
-            return replace(self._outcome(heard), rating=self._rating(answer))
+            outcome, rating = self._outcome(heard), self._rating(answer)
+            unsure = () if self.is_sure(rating) else (NOT_SURE,)
+            return replace(outcome, rating=rating, notes=(*outcome.notes, *unsure))
 
         return self._each(paths, batch, progress, self.answers, rated)
 
@@ -622,10 +656,12 @@ class Predictor:
     def answers(self, waveforms: Sequence[Waveform]) -> Float64[np.ndarray, "B _"]:
         """Probabilities, or values of affect, of waveforms at ``self.sample_rate``.
 
-        In the order of ``emotions`` or of ``affect``; several systems are averaged.
+        In the order of ``emotions`` or of ``affect``; several systems are averaged. Probabilities
+        are calibrated where the model has a temperature.
         """
         each = [answers(system, waveforms).double().cpu().numpy() for system in self.systems]
-        return np.mean(each, axis=0)
+        mean = np.mean(each, axis=0)
+        return mean if self.temperature is None else self.temperature.apply(mean)
 
     def _each(
         self,
@@ -937,13 +973,17 @@ _Answer = Float64[np.ndarray, " _"] | audio.AudioError
 """What the system says of a recording, or why it says nothing."""
 
 
-def load(path: str | Path, *, device: str = "cpu", voices: str | Path | None = None) -> Predictor:
+def load(
+    path: str | Path | None = None, *, device: str = "cpu", voices: str | Path | None = None
+) -> Predictor:
     """A trained system from its folder, or the mean of all of an experiment's systems.
 
     Args:
         path: A model folder (``config.json`` and ``model.safetensors``), such as
             ``OUT/seed0/fold-03``; or the folder of a run, ``OUT`` or ``OUT/seed0``, whose folds
-            and seeds then rate together: their probabilities are averaged.
+            and seeds then rate together: their probabilities are averaged, and not calibrated,
+            since a calibration is of one model. None: the model that comes with serkit
+            (``SHIPPED``), whose weights have a licence of their own, CC BY-NC-SA 4.0.
         device: Where to compute, as torch names it (``"cpu"``, ``"cuda"``).
         voices: A file of emotions that were enrolled with this very model (``Voices.save``).
 
@@ -963,7 +1003,7 @@ def load(path: str | Path, *, device: str = "cpu", voices: str | Path | None = N
         ...     load(folder).rater
         'crnn (mean of 2 models)'
     """
-    folder = Path(path)
+    folder = SHIPPED if path is None else Path(path)
     if folder.is_file() and folder.name in (checkpoint.CONFIG, checkpoint.MODEL):
         folder = folder.parent
     folders = _model_folders(folder)
@@ -980,6 +1020,7 @@ def load(path: str | Path, *, device: str = "cpu", voices: str | Path | None = N
     names = "+".join(sorted({system.name for system in systems}))
     rater = names if len(systems) == 1 else f"{names} (mean of {len(systems)} models)"
     cards = [checkpoint.read_config(one).get("card", {}) for one in folders]
+    calibration = cards[0].get("calibration", {}) if len(cards) == 1 else {}
     scales = {tuple(card.get("affect_scale") or ()) for card in cards}
     return Predictor(
         systems=systems,
@@ -987,6 +1028,10 @@ def load(path: str | Path, *, device: str = "cpu", voices: str | Path | None = N
         folders=tuple(str(one) for one in folders),
         verification=cards[0].get("verification", {}) if len(cards) == 1 else {},
         affect_scale=_scale(*scales) if len(scales) == 1 else None,
+        temperature=(
+            Temperature(value=calibration["temperature"]) if "temperature" in calibration else None
+        ),
+        sure_above=calibration.get("sure_above", 0.0),
         voices=Voices() if voices is None else Voices.load(voices),
     )
 

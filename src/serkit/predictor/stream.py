@@ -13,7 +13,8 @@ bounded time and never back to the beginning:
 
    The label is the most probable emotion; that of the window before is kept unless another is ahead
    of it by more than 0.1, so that two emotions of nearly equal probability do not take turns
-   (hysteresis; none without smoothing).
+   (hysteresis; none without smoothing). Where its probability is below what the listener is sure
+   above, the label is "not sure".
 4. Each window speaks for the stretch that is nearer to its middle than to that of any other. Within
    it, speech has the window's label and the rest is silence. Neighbours of one label are merged,
    and what is shorter than half a second joins the speech before it (or else behind it), unless
@@ -46,6 +47,8 @@ SPEECH = "speech"
 """Label of speech whose affect is rated, and not its emotion."""
 NOT_RATED = "not rated"
 """Label of speech that could not be rated; the window's notes say why."""
+NOT_SURE = "not sure"
+"""Label of speech whose most probable emotion is not probable enough to be named."""
 
 WINDOW_TIME, HOP_TIME, SMOOTH_TIME = 3.0, 1.0, 2.0  # s; why: docs/guide/timelines.md
 SHORTEST_HEARD = 0.1  # s; shorter than a vowel, and fewer frames than a network's pooling needs
@@ -73,7 +76,8 @@ class Window:
     speech: Seconds
     """Of speech in it."""
     label: str
-    """The emotion after smoothing, ``"silence"``, ``"not rated"``, or ``"speech"`` (for affect)."""
+    """The emotion after smoothing, ``"not sure"``, ``"silence"``, ``"not rated"``, or ``"speech"``
+    (for affect)."""
     rating: Rating | None = None
     """Of this window by itself; None where there was no speech to rate."""
     smoothed: Rating | None = None
@@ -123,6 +127,11 @@ class Listener(Protocol):
     @property
     def sample_rate(self) -> int:
         """Hz that it hears."""
+        ...
+
+    @property
+    def sure_above(self) -> float:
+        """Probability below which it does not name an emotion; 0: it always does."""
         ...
 
     def rate(self, waveforms: Sequence[Waveform]) -> list[Rating | audio.AudioError]:
@@ -257,7 +266,7 @@ class Stream:
         windows: list[Window] = []
         segments: list[Segment] = []
         for track in self._tracks:
-            for window in track.settled(self._reach):
+            for window in track.settled(self._reach, self._listener.sure_above):
                 windows.append(self._window(track, window))
                 segments += self._segments(track, window)
             if track.windows.closed:
@@ -382,7 +391,7 @@ class _Track:
         self.said = windows.start  # sample up to which segments were made
         self.merger = _Merger(shortest)
 
-    def settled(self, reach: int) -> list[_Judged]:
+    def settled(self, reach: int, sure_above: float) -> list[_Judged]:
         """Windows whose neighbours are known by now, smoothed and labelled."""
         found: list[_Judged] = []
         while self.place < len(self.known) and (
@@ -396,7 +405,7 @@ class _Track:
                     if reach == 0
                     else mean_rating((near.rating, near.speech) for near in around)
                 )
-            self._label(one, AHEAD if reach else -1.0)
+            self._label(one, AHEAD if reach else -1.0, sure_above)
             found.append(one)
             self.place += 1
             if self.place > reach:
@@ -404,15 +413,17 @@ class _Track:
                 self.place -= 1
         return found
 
-    def _label(self, one: _Judged, ahead: float) -> None:
-        emotion = None
+    def _label(self, one: _Judged, ahead: float, sure_above: float) -> None:
+        emotion = said = None
         if one.smoothed is not None:
             shares, emotion = one.smoothed.emotion, one.smoothed.top
             if emotion is not None and self.emotion is not None:
                 leads = shares[emotion] - shares[self.emotion]
                 emotion = emotion if leads > ahead else self.emotion
+            if emotion is not None:
+                said = emotion if shares[emotion] >= sure_above else NOT_SURE
         self.emotion = emotion
-        one.said = one.label or emotion or SPEECH
+        one.said = one.label or said or SPEECH
 
 
 @dataclass(slots=True)
@@ -504,6 +515,17 @@ class _Tape:
         if first > self.begin:
             self.kept = self.kept[first - self.begin :]
             self.begin = first
+
+
+def share_said(label: str, rating: Rating) -> float:
+    """Probability of a label; of ``"not sure"`` that of the most probable emotion.
+
+    Example:
+        >>> rating = Rating(rater="crnn", emotion={"anger": 0.4, "joy": 0.6})
+        >>> share_said("anger", rating), share_said(NOT_SURE, rating)
+        (0.4, 0.6)
+    """
+    return max(rating.emotion.values()) if label == NOT_SURE else rating.emotion[label]
 
 
 def mean_rating(weighted: Iterable[tuple[Rating | None, float | int]]) -> Rating | None:

@@ -59,6 +59,8 @@ class Timeline:
       ``"not rated"``.
     - Silence is labelled ``"silence"``: a window without speech has no rating. One with less than
       0.5 s of speech is rated, with the note ``"little speech"``.
+    - Where no emotion is as probable as the model asks for, the label is ``"not sure"``; models
+      without a calibration always name one.
     - A window that the system fails on is ``"not rated"``, with the reason among its notes.
     - Segments tile the recording without gap or overlap, from 0 to ``duration``. With turns, they
       tile each turn, and what lies in no turn has neither window nor segment.

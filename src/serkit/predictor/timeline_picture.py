@@ -8,7 +8,7 @@ import numpy as np
 
 from serkit.corpus.utterance import Seconds
 from serkit.evaluation.figures import FAINT, INK, PALE, Picture, styled
-from serkit.predictor.stream import NOT_RATED, SILENCE, SPEECH, Window
+from serkit.predictor.stream import NOT_RATED, NOT_SURE, SILENCE, SPEECH, Window
 from serkit.predictor.timeline import ENVELOPE, Timeline
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ def timeline_picture(timeline: Timeline) -> Picture:
 
     names = timeline.emotions or timeline.affect
     colours = {name: COLOURS[place % len(COLOURS)] for place, name in enumerate(names)}
-    colours |= {SPEECH: FAINT, NOT_RATED: INK, SILENCE: PALE}
+    colours |= {SPEECH: FAINT, NOT_SURE: FAINT, NOT_RATED: INK, SILENCE: PALE}
     speakers = timeline.speakers or (None,)
     canvas = Figure(figsize=(11, 3.6 + 0.35 * len(speakers)), layout="constrained")
     heights = (1.3, 0.28 * len(speakers), 1.9)
@@ -58,7 +58,11 @@ def timeline_picture(timeline: Timeline) -> Picture:
     )
     shown = [
         *names,
-        *(x for x in (SILENCE, NOT_RATED) if any(s.label == x for s in timeline.segments)),
+        *(
+            label
+            for label in (SILENCE, NOT_SURE, NOT_RATED)
+            if any(one.label == label for one in timeline.segments)
+        ),
     ]
     canvas.legend(
         handles=[Patch(color=colours[label], label=label) for label in shown],
