@@ -165,8 +165,9 @@ def write_degraded(corpora: Path) -> None:
                 "95 % over speakers": uar.interval.text,
             }
         )
-        name = f"shipped.in-corpus.{condition_name(condition)}.csv.gz"
-        _ = write_predictions(RESULTS / "predictions" / name, rows)
+        if condition != "hq":  # those are the predictions of shipped.in-corpus
+            name = f"shipped.in-corpus.{condition_name(condition)}.csv.gz"
+            _ = write_predictions(RESULTS / "predictions" / name, rows)
     _ = write_results(RESULTS / "shipped" / "degraded.csv", lines)
 
 

@@ -195,6 +195,20 @@ def test_every_misuse_is_answered_with_what_to_do(
     assert voices.read_bytes() == before
 
 
+def test_without_a_model_enrol_takes_the_newest_run_and_never_the_shipped_one(
+    run: Path, tone: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    sound = tone("tone.wav", 7)
+    none = serkit("enrol", "x", sound, "--into", "new.json")
+    assert none.exit_code == 1
+    assert "comes with serkit does not verify" in none.stderr
+    shutil.copytree(run / "seed0" / "fold-03", tmp_path / "runs" / "mine")
+    (tmp_path / "runs" / "mine" / "results.csv").touch()
+    done = serkit("enrol", "x", sound, "--into", "new.json")
+    assert done.exit_code == 0, done.output
+
+
 def test_verifying_says_yes_or_no_and_why(voices: Path, tone: Callable[..., Path]) -> None:
     done = serkit(
         *("verify", "humming", tone("same.wav", 2), tone("other.wav", 22), "gone.wav"),

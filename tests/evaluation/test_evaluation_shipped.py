@@ -105,6 +105,16 @@ def test_languages_are_those_of_the_corpora() -> None:
         assert group["UAR, 95 % over speakers"].startswith(f"{expected:.3f}")
 
 
+def test_figures_in_bad_audio() -> None:
+    clean = {row["file"] for row in predictions("shipped.in-corpus")}
+    for line in figures("degraded"):
+        condition = line["condition"].replace(":", "-")
+        rows = predictions("shipped.in-corpus" + ("" if condition == "hq" else f".{condition}"))
+        truth, heard = ([row[name] for row in rows] for name in ("emotion", "predicted"))
+        assert {row["file"] for row in rows} == clean
+        assert line["UAR"] == f"{recall_score(truth, heard, average='macro'):.3f}"
+
+
 def test_shares_of_what_is_said_of_read_speech_add_up() -> None:
     rows = figures("read_speech")
     assert sum(int(row["recordings"]) for row in rows) == 60
