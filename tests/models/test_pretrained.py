@@ -355,8 +355,9 @@ def test_lora_begins_as_the_encoder_was_and_only_the_addition_learns(folders, ki
     heard = noise(2, 8000), lengths(8000, 5000)
     expected, _ = untouched(*heard)
     with torch.no_grad():
-        assert torch.equal(encoder.train()(*heard)[0], expected)
-        assert torch.equal(encoder.eval()(*heard)[0], expected)
+        # not bit for bit: a sum may be taken in another order where a weight lies elsewhere
+        for found in (encoder.train()(*heard)[0], encoder.eval()(*heard)[0]):
+            torch.testing.assert_close(found, expected, atol=1e-5, rtol=0)
     before = {name: tensor.clone() for name, tensor in encoder.state_dict().items()}
     step(encoder.train())
     step(encoder.train())  # A has a gradient from the second step on, once B is not 0
