@@ -30,6 +30,8 @@ help:
 demo: $(BASE)
 	@$(BIN)/serkit demo --out demo
 
+# Two processes on two cores: of one thread each, or they wait for each other.
+test: export OMP_NUM_THREADS := 1
 test: $(DEV)
 	$(BIN)/pytest -q -n 2 --dist loadfile
 

@@ -6,11 +6,13 @@ Writes results/verify_to_classify.emodb-loso.csv (the default classifier), .veri
 .backends.csv and what is behind them; goes on where it was stopped. About four minutes a fold on
 one core of a processor that computes in bfloat16.
 
-The objective is the paper's own. On the development speakers of
-verify_to_classify_emodb_objectives.py it and plain softmax are on a par, before the others. Trained
-like there, with smoothed labels and averaged weights besides, which helped the development speakers
-of fold P1 and did not harm those of P3. The row ``.refit`` is trained by the same settings on nine
-speakers in place of seven, as the other recognisers of this protocol are; nothing is chosen in it.
+The objective of the first row is the paper's own; it was begun before all five had been tried.
+Trained as in verify_to_classify_emodb_objectives.py, with smoothed labels and averaged weights
+besides, which helped the development speakers of fold P1 and did not harm those of P3.
+
+The row ``.refit`` learns from nine speakers in place of seven, as the other recognisers of this
+protocol do, by the objective that had the lowest equal error rate on the development speakers of
+that table, ``am_softmax``, and like there without smoothed labels. Nothing is chosen in it.
 """
 
 from dataclasses import replace
@@ -42,7 +44,14 @@ def recipe() -> tuple[Recipe, ...]:
         system_settings={"augment": "vtlp+specaugment", "num_crops": 4},
         settings=TRAINING,
     )
-    return chosen, replace(chosen, results=f"{chosen.results}.refit", refit="full")
+    refit = replace(
+        chosen,
+        results=f"{chosen.results}.refit",
+        system_settings={**chosen.system_settings, "objective": "am_softmax"},
+        settings=replace(TRAINING, label_smoothing=0.0),
+        refit="full",
+    )
+    return chosen, refit
 
 
 if __name__ == "__main__":

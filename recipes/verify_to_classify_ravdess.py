@@ -6,12 +6,14 @@ Writes results/verify_to_classify.ravdess-6fold.csv (the default classifier), .v
 .backends.csv and what is behind them; goes on where it was stopped. About twelve minutes a fold on
 one core of a processor that computes in bfloat16.
 
-The objective is the paper's own. On the development speakers of
-verify_to_classify_emodb_objectives.py it and plain softmax are on a par, before the others. Trained
-like there, with smoothed labels and averaged weights besides, which helped the development speakers
-of fold P1 and did not harm those of P3; for more epochs, since after 30 the network had not even
-learnt its training side. The row ``.refit`` is trained by the same settings on twenty speakers in
-place of sixteen, as the other recognisers of this protocol are; nothing is chosen in it.
+The objective of the first row is the paper's own; it was begun before all five had been tried.
+Trained as in verify_to_classify_emodb_objectives.py, with smoothed labels and averaged weights
+besides, which helped the development speakers of fold P1 and did not harm those of P3;
+for more epochs, since after 30 the network had not even learnt its training side.
+
+The row ``.refit`` learns from twenty speakers in place of sixteen, as the other recognisers of this
+protocol do, by the objective that had the lowest equal error rate on the development speakers of
+that table, ``am_softmax``, and like there without smoothed labels. Nothing is chosen in it.
 """
 
 from dataclasses import replace
@@ -43,7 +45,14 @@ def recipe() -> tuple[Recipe, ...]:
         system_settings={"augment": "vtlp+specaugment", "num_crops": 4},
         settings=TRAINING,
     )
-    return chosen, replace(chosen, results=f"{chosen.results}.refit", refit="full")
+    refit = replace(
+        chosen,
+        results=f"{chosen.results}.refit",
+        system_settings={**chosen.system_settings, "objective": "am_softmax"},
+        settings=replace(TRAINING, label_smoothing=0.0),
+        refit="full",
+    )
+    return chosen, refit
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
 """Fixtures and settings shared by all tests."""
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,16 @@ REPOSITORY = Path(__file__).resolve().parents[1]
 # Hypothesis measures time, and torch is slow on its first call.
 settings.register_profile("serkit", deadline=None)
 settings.load_profile("serkit")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def few_trees() -> Iterator[None]:
+    """Random forests of 20 trees: of 500, a fit takes seconds and shows nothing else."""
+    from serkit.models import classifiers
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(classifiers, "NUM_TREES", 20)
+        yield
 
 
 @pytest.fixture(scope="session")

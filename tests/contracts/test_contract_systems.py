@@ -252,11 +252,11 @@ def test_the_same_seed_gives_the_same_losses(name, tones, tmp_path):
         system = made(name)
         learn(system, tones, everyone)
         examples = examples_of(system, tones, everyone)
-        settings = settings_of(system, epochs=4)
+        settings = settings_of(system, epochs=2)
         fit(system, examples, settings=settings, seed=3, run=Run(tmp_path / attempt), select=None)
         losses.append((tmp_path / attempt / "losses.jsonl").read_text(encoding="utf-8"))
     assert losses[0] == losses[1]
-    assert losses[0].count("\n") >= 8
+    assert losses[0].count("\n") >= 4
 
 
 @pytest.mark.parametrize("name", sorted(SYSTEMS))

@@ -1,16 +1,24 @@
 """A corpus of tones, and the quickest settings that train anything at all."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from serkit.corpus import Corpus, protocol, synthetic
-from serkit.experiment import Experiment
+from serkit.experiment import Experiment, summary
 from serkit.trainer import Settings
 
 QUICK = Settings(epochs=2, patience=None, batch=8, device="cpu", precision="float32")
+
+
+@pytest.fixture(scope="module")
+def no_reports() -> Iterator[None]:
+    """Runs that end without a page, which would take most of the time of a short one."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(summary, "report_of", lambda *_, **__: None)
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -14,6 +14,8 @@ from serkit.experiment.task import TASKS
 
 pytest.importorskip("opensmile")
 
+pytestmark = pytest.mark.usefixtures("no_reports")
+
 FOUR = ("anger", "happiness", "neutral", "sadness")
 REPOSITORY = Path(__file__).parents[2]
 QUICK = {"opensmile_svm": {"feature_set": "eGeMAPSv02"}}

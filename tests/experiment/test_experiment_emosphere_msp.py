@@ -42,6 +42,7 @@ def msp(tmp_path: Path) -> Path:
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("no_reports")
 def test_ten_steps_of_the_published_recipe(
     msp: Path, speech_encoder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -23,7 +23,6 @@ from serkit.experiment import (
     gather,
     quality_study,
     retest,
-    summary,
     verification,
 )
 from serkit.experiment.folder import fold_folder
@@ -46,16 +45,11 @@ VERIFIES = Recipe(
 NOISY = "noise:white:0"
 
 
-def no_report(*_: object, **__: object) -> None:
-    """Instead of a page."""
-
-
 @pytest.fixture(scope="module", autouse=True)
-def quick() -> Iterator[None]:
+def quick(no_reports: None) -> Iterator[None]:
     """One back-end and no report, which would take most of the time."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(verification, "KINDS", ("prototype",))
-        patch.setattr(summary, "report_of", no_report)
         yield
 
 

@@ -25,6 +25,8 @@ from serkit.experiment import (
 from serkit.experiment.folder import fold_folder
 from serkit.trainer import Settings
 
+pytestmark = pytest.mark.usefixtures("no_reports")
+
 REPOSITORY = Path(__file__).resolve().parents[2]
 RECIPES = sorted((REPOSITORY / "recipes").glob("*.py"))
 

@@ -22,7 +22,6 @@ from serkit.experiment import (
     gather,
     read_experiment,
     study,
-    summary,
     verification,
 )
 from serkit.experiment.folder import fold_folder
@@ -42,16 +41,11 @@ ONE_EPOCH = Settings(epochs=1, batch=8, device="cpu", precision="float32", balan
 EXTRACTOR = "extractor."
 
 
-def no_report(*_: object, **__: object) -> None:
-    """Instead of a page."""
-
-
 @pytest.fixture(scope="module", autouse=True)
-def quick() -> Iterator[None]:
+def quick(no_reports: None) -> Iterator[None]:
     """One back-end and no report, which would take most of the time."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(verification, "KINDS", ("prototype",))
-        patch.setattr(summary, "report_of", no_report)
         yield
 
 

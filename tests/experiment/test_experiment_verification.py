@@ -13,7 +13,7 @@ from sklearn.metrics import roc_curve
 
 from serkit.corpus import Corpus, protocol
 from serkit.evaluation import read_predictions, read_scored_trials
-from serkit.experiment import Experiment, Recipe, study
+from serkit.experiment import Experiment, Recipe, study, summary
 from serkit.experiment.folder import (
     ExperimentError,
     difference,
@@ -140,8 +140,12 @@ def test_the_report_gets_the_evidence(verified: Path) -> None:
 
 
 def test_another_checkout_goes_on_with_trials_and_backends(
-    tmp_path: Path, tones_root: Path, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path,
+    tones_root: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.setattr(summary, "report_of", lambda *_, **__: None)
     recipe = Recipe(
         results="verify.tones",
         system="verify_to_classify",

@@ -28,7 +28,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer, Normalizer, StandardScaler
 from sklearn.svm import SVC
 
-from serkit.models import KINDS, Choice, Classifier, ClassifierError, Kind
+from serkit.models import KINDS, Choice, Classifier, ClassifierError, Kind, classifiers
 from serkit.models.classifiers import DEFAULTS, GRIDS
 
 NUM_EMOTIONS, NUM_FEATURES, UNHEARD = 5, 8, 2
@@ -46,7 +46,7 @@ TWINS: dict[Kind, Callable[..., Any]] = {
         solver="lsqr", shrinkage="auto", priors=[0.25, 0.25, 0.25, 0.25]
     ),
     "random_forest": lambda **chosen: RandomForestClassifier(
-        500, class_weight="balanced", random_state=3, **chosen
+        classifiers.NUM_TREES, class_weight="balanced", random_state=3, **chosen
     ),
     "knn": lambda **chosen: KNeighborsClassifier(metric="cosine", **chosen),
 }

@@ -329,7 +329,7 @@ def test_it_learns_ratings_that_can_be_heard_and_nothing_else(
         Example(waveform=waveforms[i], affect=tuple(map(float, ratings[i])), id=str(i))
         for i in train
     ]
-    settings = Settings(**{**EmoSphere.settings, "epochs": 25, "batch": 16, "lr": 2e-3})
+    settings = Settings(**{**EmoSphere.settings, "epochs": 15, "batch": 16, "lr": 2e-3})
     fit(
         system,
         examples,

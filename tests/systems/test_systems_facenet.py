@@ -462,8 +462,9 @@ def test_the_sizes_have_the_parameters_of_the_specification():
 # -------------------------------------------------------------------------------------- learning
 
 
-@pytest.mark.parametrize(("picture", "epochs"), [("waveform", 10), ("spectrogram", 20)])
-def test_it_tells_two_tones_apart_on_a_speaker_it_never_heard(picture, epochs, tmp_path):
+def test_it_tells_two_tones_apart_on_a_speaker_it_never_heard(tmp_path):
+    """From spectrograms; the contract of all systems does it from waveform diagrams."""
+
     def said(emotion: int, speaker: int, take: int) -> np.ndarray:
         generator = np.random.default_rng((emotion, speaker, take))
         time = np.arange(int(generator.integers(20000, 30000))) / 16000
@@ -476,10 +477,10 @@ def test_it_tells_two_tones_apart_on_a_speaker_it_never_heard(picture, epochs, t
     train = [
         Example(waveform=said(*take), id=str(take), emotion=take[0]) for take in takes if take[1]
     ]
-    system = made(picture=picture)
+    system = made(picture="spectrogram")
     system.prepare([example.waveform for example in train], [0] * len(train))
     settings = Settings(
-        **{**FaceNet.settings, "epochs": epochs, "batch": 18, "lr": 2e-3, "schedule": "one_cycle"}
+        **{**FaceNet.settings, "epochs": 12, "batch": 18, "lr": 2e-3, "schedule": "one_cycle"}
     )
     _ = fit(system, train, settings=settings, seed=0, run=Run(tmp_path), select=None)
     unheard = [take for take in takes if take[1] == 0]

@@ -1,8 +1,7 @@
-"""A process that takes the gradient of a concordance over all processes; perhaps one of two."""
+"""The gradient of a concordance over all processes, of which this is perhaps one of two."""
 
 import json
 import os
-import sys
 from pathlib import Path
 
 import torch
@@ -60,7 +59,7 @@ def gradients(
     return {name: float(loss) for name, loss in losses.items()}, torch.cat(found).tolist()
 
 
-if __name__ == "__main__":
+def main(folder: Path) -> None:
     found = json.dumps(gradients(over="batch", micro_batch=8))
     # a file of its own: what processes print together may be mixed
-    _ = (Path(sys.argv[1]) / f"rank{os.environ['RANK']}.json").write_text(found, encoding="utf-8")
+    _ = (folder / f"rank{os.environ['RANK']}.json").write_text(found, encoding="utf-8")

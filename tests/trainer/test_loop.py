@@ -520,11 +520,13 @@ def test_a_run_killed_in_the_middle_of_a_step_takes_the_same_steps_when_started_
     assert histories[0] == histories[1]
 
 
-@pytest.mark.slow
-def test_two_processes_share_the_batches_and_end_with_the_same_weights(tmp_path: Path) -> None:
+@pytest.fixture(scope="module")
+def two_processes(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What two processes left that took a gradient and then trained together."""
+    folder = tmp_path_factory.mktemp("two_processes")
     launcher = ["-m", "torch.distributed.run", "--standalone", "--nproc_per_node=2"]
     done = subprocess.run(
-        [sys.executable, *launcher, "train_tiny.py", str(tmp_path), "-1"],
+        [sys.executable, *launcher, "two_processes.py", str(folder)],
         cwd=Path(__file__).parent,
         env={**ENVIRONMENT, "ACCELERATE_USE_CPU": "1"},
         check=False,
@@ -533,8 +535,15 @@ def test_two_processes_share_the_batches_and_end_with_the_same_weights(tmp_path:
         timeout=300,
     )
     assert done.returncode == 0, done.stderr
-    assert [line["step"] for line in losses(tmp_path)] == list(range(1, 13))  # half of 24
-    digests = [path.read_text() for path in sorted(tmp_path.glob("weights-*"))]
+    return folder
+
+
+@pytest.mark.slow
+def test_two_processes_share_the_batches_and_end_with_the_same_weights(
+    two_processes: Path,
+) -> None:
+    assert [line["step"] for line in losses(two_processes)] == list(range(1, 13))  # half of 24
+    digests = [path.read_text() for path in sorted(two_processes.glob("weights-*"))]
     assert len(digests) == 2
     assert digests[0] == digests[1]
 
@@ -568,21 +577,10 @@ def test_both_passes_over_a_part_draw_the_same_random_numbers() -> None:
 
 @pytest.mark.slow
 def test_two_processes_take_the_objective_of_all_their_utterances_together(
-    tmp_path: Path,
+    two_processes: Path,
 ) -> None:
-    launcher = ["-m", "torch.distributed.run", "--standalone", "--nproc_per_node=2"]
-    done = subprocess.run(
-        [sys.executable, *launcher, "gather_tiny.py", str(tmp_path)],
-        cwd=Path(__file__).parent,
-        env={**ENVIRONMENT, "ACCELERATE_USE_CPU": "1"},
-        check=False,
-        capture_output=True,
-        text=True,
-        timeout=300,
-    )
-    assert done.returncode == 0, done.stderr
     losses, whole = gradients(over="micro", micro_batch=0)
-    answers = [json.loads(path.read_text()) for path in sorted(tmp_path.glob("rank*.json"))]
+    answers = [json.loads(path.read_text()) for path in sorted(two_processes.glob("rank*.json"))]
     assert len(answers) == 2
     for again, found in answers:
         assert again == pytest.approx(losses, abs=1e-6)

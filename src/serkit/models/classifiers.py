@@ -72,6 +72,7 @@ it; taking out a mean and stretching each feature would change every angle."""
 WITHOUT_PROBABILITIES: frozenset[Kind] = frozenset({"svm_rbf", "svm_linear", "prototype"})
 """Give one score per emotion; a softmax at a fitted temperature makes them probabilities."""
 
+NUM_TREES = 500  # of a random forest
 LOWEST, HIGHEST = 0.01, 100.0
 """Temperatures are looked for in between."""
 
@@ -465,7 +466,7 @@ def _machine(kind: Kind, settings: Settings, side: _Side, seed: int) -> Any:
             from sklearn.ensemble import RandomForestClassifier
 
             return RandomForestClassifier(
-                500, class_weight="balanced", random_state=seed, n_jobs=1, **settings
+                NUM_TREES, class_weight="balanced", random_state=seed, n_jobs=1, **settings
             )
         case "prototype":
             return Prototypes()
