@@ -21,8 +21,13 @@ from typing import Any
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 
+from beartype import BeartypeConf
+from beartype.claw import beartype_packages
 from sybil import Example, Sybil
 from sybil.parsers.markdown import CodeBlockParser, PythonCodeBlockParser, SkipParser
+
+# Types of parameters and results; pyproject.toml names the packages whose shapes are checked too.
+beartype_packages(("serkit.corpus",), conf=BeartypeConf(claw_is_pep526=False))
 
 HOME = Path.cwd()
 LIKE_A_DOCTEST = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
