@@ -4,6 +4,7 @@ import csv
 import gzip
 import importlib.util
 import shutil
+import sys
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -165,6 +166,17 @@ def test_a_recipe_file_of_unions_reads_the_folder_that_holds_their_corpora(
     for third in ("ravdess", "emotale"):
         with pytest.raises(MissingCorpusError, match=r"corpora.emodb: no Emo-DB here"):
             study("recipes/both.py", *rows, arguments=[*nowhere, "--rows", f"both.{third}"])
+
+
+def test_on_the_command_line_an_error_is_a_sentence_and_no_traceback(
+    place: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sys.argv", ["crnn_tones.py", *place])
+    with pytest.raises(SystemExit, match=r"^Error: .*reads one corpus, not emodb, synthetic"):
+        study("recipes/both.py", QUICK, replace(QUICK, corpus="emodb"))
+    monkeypatch.setattr(sys.modules["serkit.experiment.study"], "place_of", lambda *_, **__: 1 / 0)
+    with pytest.raises(ZeroDivisionError, match="division"):  # ours, to be found
+        study("recipes/crnn_tones.py", QUICK)
 
 
 def test_seeds_are_whole_numbers(place: list[str], capsys: pytest.CaptureFixture[str]) -> None:

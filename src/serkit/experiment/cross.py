@@ -38,6 +38,7 @@ from serkit.experiment.kept import CORPORA_VARIABLE, keep, restore
 from serkit.experiment.labelled import read_labelled, write_labelled
 from serkit.experiment.run import Experiment
 from serkit.experiment.settings import system_class
+from serkit.experiment.study import from_command_line
 from serkit.experiment.task import TASKS, Row
 from serkit.experiment.watch import Watch, console_watch
 from serkit.trainer import Settings
@@ -304,6 +305,7 @@ def write_cross(folder: Path, cells: Sequence[Cell], *, name: str = "cross") -> 
     return files | {f"heat map ({path.suffix[1:]})": path for path in drawn.save(folder)}
 
 
+@from_command_line
 def cross_recipe(
     file: str | Path,
     make: Callable[[Mapping[str, Corpus]], CrossStudy],

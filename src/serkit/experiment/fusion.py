@@ -23,7 +23,7 @@ from serkit.evaluation.late_fusion import late_average
 from serkit.evaluation.predictions import Seed
 from serkit.experiment.folder import PREDICTIONS, RESULTS, ExperimentError
 from serkit.experiment.labelled import read_labelled, write_labelled
-from serkit.experiment.study import RecipeError
+from serkit.experiment.study import RecipeError, from_command_line
 from serkit.experiment.task import EmotionTask, Row
 from serkit.experiment.watch import console_watch
 
@@ -166,6 +166,7 @@ def fuse(
     return together, [{**row, **(distance if row["seed"] == "pooled" else nothing)} for row in rows]
 
 
+@from_command_line
 def fusion(
     file: str | Path,
     fusions: Mapping[str, Sequence[str]],

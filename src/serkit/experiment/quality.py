@@ -53,6 +53,7 @@ from serkit.experiment.study import (
     Recipe,
     RecipeError,
     experiment_of,
+    from_command_line,
     place_of,
 )
 from serkit.experiment.task import TASKS, Row, Task, task_of
@@ -279,6 +280,7 @@ def answered(finished: Finished, conditions: Iterable[str]) -> dict[str, Answere
 # ----------------------------------------------------------------------------- a study of quality
 
 
+@from_command_line
 def quality_study(
     file: str | Path,
     recipes: Mapping[str, Recipe],

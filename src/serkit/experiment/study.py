@@ -7,10 +7,12 @@ A recipe is a Python file under ``recipes/`` with a function ``recipe()``; its l
 
 import argparse
 import os
+import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import wraps
 from pathlib import Path
-from typing import Any
+from typing import Any, ParamSpec
 
 from serkit.corpus import AFFECT, Corpus, load, protocol
 from serkit.corpus.sphere import Grid
@@ -45,6 +47,29 @@ class RecipeError(ValueError):
     """A recipe that cannot be run as asked."""
 
 
+Asked = ParamSpec("Asked")
+
+
+def from_command_line(run: Callable[Asked, None]) -> Callable[Asked, None]:
+    """Errors written for people end a recipe file with their sentence, not with a traceback.
+
+    Args:
+        run: Takes ``arguments``; where these are given, it is called from Python and raises.
+    """
+
+    @wraps(run)
+    def told(*given: Asked.args, **named: Asked.kwargs) -> None:
+        try:
+            run(*given, **named)
+        except Exception as error:
+            is_ours = type(error).__module__.partition(".")[0] == "serkit"
+            if named.get("arguments") is not None or not (is_ours or isinstance(error, OSError)):
+                raise
+            sys.exit(f"Error: {error}")
+
+    return told
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Recipe:
     """Everything that decides the rows of one study.
@@ -77,6 +102,7 @@ class Recipe:
     clean: bool = False
 
 
+@from_command_line
 def study(file: str | Path, *recipes: Recipe, arguments: Sequence[str] | None = None) -> None:
     """Run recipes from the command line and write their files, one pair for each.
 
@@ -107,6 +133,7 @@ def study(file: str | Path, *recipes: Recipe, arguments: Sequence[str] | None = 
             written()
 
 
+@from_command_line
 def ablation(
     file: str | Path,
     rows: Mapping[str, Recipe],
