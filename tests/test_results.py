@@ -123,3 +123,12 @@ def test_every_row_can_be_computed_again_from_what_is_beside_it(name: str) -> No
                 continue  # not in this table, or of other regions than the octants
             mean = np.mean([figures[figure] for figures in found])
             assert float(row[figure]) == pytest.approx(float(mean), abs=LAST_DIGIT), (row, figure)
+        if row.get("eer_enrolled"):
+            source = f"scores/{name}.{row['row']}.enrolled.csv.gz"
+            if source not in tables:
+                tables[source] = read(RESULTS / source)
+            mine = ("row", "train", "test")
+            trials = [t for t in tables[source] if all(t[label] == row[label] for label in mine)]
+            rates = [equal_error_rate([t for t in trials if t["seed"] == s]) for s in seeds]
+            mean = np.mean(rates) if row["seed"] == "pooled" else rates[0]
+            assert float(row["eer_enrolled"]) == pytest.approx(float(mean), abs=LAST_DIGIT), row

@@ -261,8 +261,9 @@ def test_rows_can_be_made_again_from_the_tables_behind_them(studied: Path) -> No
         assert float(row["uar"]) == pytest.approx(
             uar(truth, answers, list(part[0].probabilities)), abs=1e-4
         )
-    scores = studied / "results" / "scores" / "tones.quality.enrolled.csv.gz"
-    assert {len(part) for part in read_labelled(scores, Trials(), LABELS).values()} == {12 * 2}
+    for name in {labels[0] for labels in predictions}:
+        scores = studied / "results" / "scores" / f"tones.quality.{name}.enrolled.csv.gz"
+        assert {len(part) for part in read_labelled(scores, Trials(), LABELS).values()} == {12 * 2}
 
 
 def test_without_the_models_nothing_is_trained_or_lost(

@@ -297,7 +297,8 @@ def quality_study(
     against matched conditions, in the headline figure and with the interval from the same draws of
     speakers: ``loss_as_trained``, against the same models tested as they were trained, and
     ``loss_as_tested``, against models trained as is tested here. Behind it stand
-    ``results/predictions/<results>.csv.gz`` and ``results/scores/<results>.enrolled.csv.gz``. Of
+    ``results/predictions/<results>.csv.gz`` and, of each row of systems that verify,
+    ``results/scores/<results>.<row>.enrolled.csv.gz``. Of
     pairwise trials, ten times as many, only the rates are kept.
 
     A training that another recipe began (its ``results`` are the same) is gone on with under that
@@ -353,9 +354,9 @@ class _Study:
     def table(self) -> Path:
         return self.place.predictions_of(self.results)
 
-    @property
-    def scores(self) -> Path:
-        return self.place.results / "scores" / f"{self.results}.enrolled.csv.gz"
+    def scores_of(self, name: str) -> Path:
+        """A row's enrolled trials; those of all rows would be too large for one file."""
+        return self.place.results / "scores" / f"{self.results}.{name}.enrolled.csv.gz"
 
     def experiment(self, name: str, corpus: Corpus) -> Experiment:
         """What a row trains, under the name of the recipe that began it."""
@@ -375,7 +376,7 @@ class _Study:
         recipe, out = self.recipes[name], experiment.out
         own = parse_condition(recipe.test_quality)
         answers = read_labelled(self.table, self.task, LABELS)
-        scores = read_labelled(self.scores, Trials(), LABELS)
+        scores = read_labelled(self.scores_of(name), Trials(), LABELS)
         kept = answers.get((name, recipe.train_quality, own), [])
         by_itself = self.place.predictions_of(recipe.results)
         if by_itself.is_file():  # a training of another study's
@@ -428,11 +429,11 @@ class _Study:
             return False
         parts = {labels: cell.predictions for labels, cell in cells.items()}
         _ = write_labelled(self.table, self.task, parts, LABELS)
-        trials = {labels: cell.trials("enrolled") for labels, cell in cells.items()}
-        trials = {labels: rows for labels, rows in trials.items() if rows}
-        if trials:
-            _ = write_labelled(self.scores, Trials(), trials, LABELS)
-        for recipe in self.recipes.values():
+        for name, recipe in self.recipes.items():
+            own = {labels: c.trials("enrolled") for labels, c in cells.items() if labels[0] == name}
+            trials = {labels: rows for labels, rows in own.items() if rows}
+            if trials:
+                _ = write_labelled(self.scores_of(name), Trials(), trials, LABELS)
             out = self.place.out_of(recipe)
             if (out / EXPERIMENT).is_file():
                 keep(self.place.kept_of(recipe), gather(out))
