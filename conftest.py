@@ -6,7 +6,6 @@ and what stands below them must be what it prints (``...`` stands for anything).
 an empty folder that holds ``demo/``, as ``make demo`` leaves it but trained for a moment only.
 """
 
-import atexit
 import doctest
 import os
 import shlex
@@ -23,6 +22,7 @@ os.environ.setdefault("HF_HUB_OFFLINE", "1")
 
 from beartype import BeartypeConf
 from beartype.claw import beartype_packages
+from filelock import FileLock
 from sybil import Example, Sybil
 from sybil.parsers.markdown import CodeBlockParser, PythonCodeBlockParser, SkipParser
 
@@ -30,6 +30,8 @@ from sybil.parsers.markdown import CodeBlockParser, PythonCodeBlockParser, SkipP
 beartype_packages(("serkit.corpus",), conf=BeartypeConf(claw_is_pep526=False))
 
 HOME = Path.cwd()
+STARTED_BY = os.getppid() if "PYTEST_XDIST_WORKER" in os.environ else os.getpid()
+DOCUMENTS = Path(tempfile.gettempdir()) / f"serkit-documents-{STARTED_BY}"
 LIKE_A_DOCTEST = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
 
 
@@ -62,12 +64,19 @@ def run_console(example: Example) -> None:
 
 @cache
 def demo() -> Path:
-    """The folder ``demo/`` of the guide, made once."""
-    place = tempfile.TemporaryDirectory(prefix="serkit-documents-")
-    atexit.register(place.cleanup)
-    folder = Path(place.name) / "demo"
-    serkit(f"serkit demo --set epochs=1 --out {folder}")
+    """The folder ``demo/`` of the guide, made once for all processes of a run of tests."""
+    DOCUMENTS.mkdir(exist_ok=True)
+    folder = DOCUMENTS / "demo"
+    with FileLock(DOCUMENTS / "lock"):
+        if not (folder / "report.html").is_file():  # which is written last
+            serkit(f"serkit demo --set epochs=1 --out {folder}")
     return folder
+
+
+def pytest_sessionfinish(session: Any) -> None:
+    """The process that started the others leaves last."""
+    if not hasattr(session.config, "workerinput"):
+        shutil.rmtree(DOCUMENTS, ignore_errors=True)
 
 
 def enter(namespace: dict[str, Any]) -> None:

@@ -16,6 +16,8 @@ from serkit.predictor import load as load_predictor
 from serkit.systems.emosphere import EmoSphere
 from serkit.trainer import Settings
 
+pytestmark = pytest.mark.usefixtures("no_reports")
+
 VALUES = {"anger": (0.9, 0.3, 0.8), "sadness": (0.2, 0.4, 0.1)}
 Make = Callable[..., Experiment]
 

@@ -27,12 +27,19 @@ from serkit.experiment import (
     Waveforms,
     gather,
     read_experiment,
+    summary,
 )
 from serkit.experiment.folder import facts_about, utterance_from
 from serkit.predictor import load as load_predictor
 from serkit.trainer import Settings, load
 
 Make = Callable[..., Experiment]
+
+
+@pytest.fixture
+def unreported(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Runs that end without a page, which would take most of their time."""
+    monkeypatch.setattr(summary, "report_of", lambda *_, **__: None)
 
 
 @pytest.fixture(scope="module")
@@ -170,6 +177,7 @@ def test_folds_without_a_description_are_not_gone_on_with(experiment: Make, tmp_
         experiment().run()
 
 
+@pytest.mark.usefixtures("unreported")
 def test_the_best_development_epoch_is_kept_without_refit(experiment: Make) -> None:
     done = experiment(folds=("s1",)).run()
     (record,) = done.records
@@ -181,6 +189,7 @@ def test_the_best_development_epoch_is_kept_without_refit(experiment: Make) -> N
     assert done.rows[0]["refit"] == "no"
 
 
+@pytest.mark.usefixtures("unreported")
 def test_an_experiment_may_be_run_in_pieces(experiment: Make) -> None:
     assert experiment(folds=("s1", "s3")).run().rows[0]["num_utterances"] == 8
     done = experiment(folds=("s2",)).run()
@@ -189,6 +198,7 @@ def test_an_experiment_may_be_run_in_pieces(experiment: Make) -> None:
     assert read_experiment(done.folder)["folds"] == ["s1", "s3", "s2"]
 
 
+@pytest.mark.usefixtures("unreported")
 def test_full_refit_chooses_nothing(experiment: Make) -> None:
     (record,) = experiment(folds=("s1",), refit="full").run().records
     assert (record.num_train, record.num_development) == (8, 0)
@@ -390,6 +400,7 @@ def test_an_unknown_fold_is_named_with_the_known_ones(experiment: Make) -> None:
         experiment(folds=("s9",)).run()
 
 
+@pytest.mark.usefixtures("unreported")
 def test_the_same_seed_gives_the_same_predictions(experiment: Make, tmp_path: Path) -> None:
     def answers(out: str) -> tuple[Prediction, ...]:
         return experiment(out=tmp_path / out, folds=("s2",)).run().predictions
@@ -413,6 +424,7 @@ Experiment(
 """
 
 
+@pytest.mark.usefixtures("unreported")
 def test_a_killed_run_keeps_its_finished_folds(
     experiment: Make, tones_root: Path, tmp_path: Path
 ) -> None:

@@ -472,7 +472,7 @@ def test_it_learns_which_tones_are_alike_even_one_it_never_heard(tmp_path):
                 speaker=u.speaker)
         for u in train
     ]  # fmt: skip
-    settings = Settings(**{**VerifyToClassify.settings, "epochs": 20, "lr": 3e-3})
+    settings = Settings(**{**VerifyToClassify.settings, "epochs": 12, "lr": 3e-3})
     fit(system, examples, settings=settings, seed=0, run=Run(tmp_path / "run"), select=None)
 
     embedding = {u.id: v for u, v in zip(
