@@ -110,6 +110,13 @@ def in_batches(waveforms: Sequence[np.ndarray], size: int) -> list[list[np.ndarr
     return [ordered[start : start + size] for start in range(0, len(ordered), size)]
 
 
+def precisions() -> tuple[str, ...]:
+    """What is worth timing: where bfloat16 is emulated, a step takes minutes."""
+    from serkit.trainer.run import computes_in_bfloat16
+
+    return ("float32", "bfloat16") if computes_in_bfloat16() else ("float32",)
+
+
 def where_time_goes(steps: Mapping[str, Callable[[], object]], parts: Sequence[str]) -> str:
     """Shares of the named parts of some ways to take a step, and the dearest operations."""
     from torch.profiler import ProfilerActivity, profile, record_function
@@ -274,10 +281,10 @@ def training() -> str:
         return statistics.median(epoch.seconds for epoch in history.epochs[1:])  # warm by then
 
     names = {"float32": "float32", "bfloat16": "bfloat16 + channels_last"}
-    seconds: Times = {name: [] for name in names}
+    seconds: Times = {name: [] for name in precisions()}
     for _ in range(5):
-        for name in names:
-            seconds[name].append(seconds_of_an_epoch(name))
+        for name, times in seconds.items():
+            times.append(seconds_of_an_epoch(name))
     audio = sum(map(len, waveforms)) / SAMPLE_RATE
     rows = [
         [
@@ -463,9 +470,10 @@ def verification() -> str:
 
         return step, len(batch)
 
+    names = {"float32": "float32", "bfloat16": "bfloat16 + channels_last"}
     steps = {
-        "float32": training_step(is_bfloat16=False),
-        "bfloat16 + channels_last": training_step(is_bfloat16=True),
+        names[precision]: training_step(is_bfloat16=precision == "bfloat16")
+        for precision in precisions()
     }
     seconds = rounds({name: step for name, (step, _) in steps.items()}, num_rounds=7)
     num_crops = next(iter(steps.values()))[1]
@@ -583,7 +591,7 @@ def pictures() -> str:
         "`half`, float32": training_step("half", 4),
         "`half`, float32 + channels_last": training_step("half", 4, is_last=True),
     }
-    if computes_in_bfloat16():  # emulated, a step takes minutes
+    if "bfloat16" in precisions():
         for size, number in (("small", 24), ("half", 4)):
             steps[f"`{size}`, bfloat16 + channels_last"] = training_step(
                 size, number, is_bfloat16=True, is_last=True
@@ -707,7 +715,7 @@ def affect() -> str:
 
     rows: list[list[object]] = []
     for encoder in ("log_mel", "cnn_blstm"):
-        seconds: Times = {"float32": [], "bfloat16": []}
+        seconds: Times = {precision: [] for precision in precisions()}
         for _ in range(3):
             for precision, times in seconds.items():
                 times.append(an_epoch(encoder, precision))

@@ -15,6 +15,7 @@ hardest, random-violating   triplets by other mining
 0.5-0.25, 1.0-1.0, 2.0-1.0  spectrograms of other windows: seconds, and from one to the next
 half, default               wider networks, larger pictures
 plain                       spectrograms that are not perturbed in training
+mel                         spectrograms of 128 mel bins; frequencies are not stretched
 """
 
 from collections.abc import Mapping
@@ -50,6 +51,7 @@ OTHERS: dict[str, dict[str, Any]] = {
     "half": {"size": "half"},
     "default": {"size": "default"},
     "plain": {"augment": "none"},
+    "mel": {"mel": True, "augment": "specaugment"},
 }
 """Row to what it changes of ``spectrogram``."""
 
