@@ -2,6 +2,7 @@
 
     python -m benchmarks                     all questions, then write README.md
     python -m benchmarks front_end start     only these, to the terminal
+    python -m benchmarks --write start       only these, each in its place in README.md
     python -m benchmarks --install           also install into a fresh environment (minutes)
 
 Each question runs in a process of its own, with its own number of threads. The ways that are
@@ -14,6 +15,7 @@ import argparse
 import importlib.metadata
 import logging
 import os
+import re
 import statistics
 import subprocess
 import sys
@@ -1046,6 +1048,7 @@ def answer(name: str) -> str:
     settings = dict(os.environ, OMP_WAIT_POLICY="PASSIVE", HF_HUB_OFFLINE="1")
     # The trainer and one-core questions decide for themselves; a shell's setting would not show.
     settings.pop("OMP_NUM_THREADS", None)
+    settings.pop("PYTHONDONTWRITEBYTECODE", None)  # or Python would be compiled in every process
     if threads is not None:
         settings |= dict.fromkeys(
             ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS"),
@@ -1086,6 +1089,7 @@ def main() -> int:
     """Ask, and write down."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("questions", nargs="*", metavar="QUESTION", help=", ".join(QUESTIONS))
+    parser.add_argument("--write", action="store_true", help="also where only some are asked")
     parser.add_argument("--install", action="store_true", help="also install afresh (minutes)")
     parser.add_argument("--answer", choices=list(QUESTIONS), help=argparse.SUPPRESS)
     given = parser.parse_args()
@@ -1099,6 +1103,17 @@ def main() -> int:
     load = os.getloadavg()[0]
     chosen = given.questions or [name for name in QUESTIONS if name != "install" or given.install]
     answers = [answer(name) for name in chosen]
+    if given.questions and given.write:
+        page = README.read_text(encoding="utf-8")
+        for name, text in zip(chosen, answers, strict=True):
+            heading, _, rest = text.partition("\n")
+            again = f"{heading}\n\nAsked later than the others:\n\n{machine(load)}\n{rest}"
+            place = re.compile(rf"^{re.escape(heading)}$.*?(?=^## |\Z)", re.MULTILINE | re.DOTALL)
+            if not place.search(page):
+                parser.error(f"{README.name} has no answer to {name!r} yet; write all of it first")
+            page = place.sub(lambda _, again=again: again + "\n", page)
+        README.write_text(page.rstrip("\n") + "\n", encoding="utf-8")
+        return 0
     if given.questions:
         print("\n".join([machine(load), "", *answers]))
         return 0
