@@ -5,12 +5,14 @@ import io
 import json
 import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
 import time
 from pathlib import Path
 
+import av
 import numpy as np
 import pytest
 import soundfile
@@ -234,6 +236,87 @@ def test_a_bad_file_whose_name_is_no_text_has_its_row(model: Path, tmp_path: Pat
         for _ in range(2):  # rated, and remembered
             assert serkit("predict", tmp_path, "--model", model, "--output", output).exit_code == 1
         assert "gr\ufffd\ufffde.wav: is empty".encode() in output.read_bytes()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere names are text")
+def test_a_good_file_is_rated_whatever_its_name(
+    model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    video = av.open("plain.m4a", "w")
+    stream = video.add_stream("aac", rate=16000, layout="mono")
+    noise = 0.1 * np.random.default_rng(0).normal(size=(1, 16000))
+    frame = av.AudioFrame.from_ndarray(noise.astype(np.float32), "fltp", "mono")
+    frame.rate = 16000
+    for packet in (*stream.encode(frame), *stream.encode(None)):
+        video.mux(packet)
+    video.close()
+    # FFmpeg takes what stands before a colon for a protocol
+    names = ["gr\udcfc.wav", "gr\udcfc.m4a", "12:31.m4a", "http:x.m4a", "file:y.m4a"]
+    for name in names:
+        _ = shutil.copy(record(Path("a.wav")) if name.endswith("wav") else "plain.m4a", name)
+    assert serkit("predict", *names, "--model", model, "--output", "o.csv").exit_code == 0
+    assert [row["status"] for row in table(Path("o.csv"))] == ["ok"] * 5
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no pipes in folders")
+def test_what_is_no_file_has_its_row_and_the_others_go_on(model: Path, tmp_path: Path) -> None:
+    record(tmp_path / "in" / "a.wav")
+    (tmp_path / "in" / "dangling.wav").symlink_to("nowhere.wav")
+    (tmp_path / "in" / "loop.wav").symlink_to("loop.wav")
+    os.mkfifo(tmp_path / "in" / "pipe.wav")
+    _ = (tmp_path / "in" / "list.wav").write_text("ffconcat version 1.0\nfile a.wav\n")
+    output = tmp_path / "o.csv"
+    assert serkit("predict", tmp_path / "in", "--model", model, "--output", output).exit_code == 1
+    rows = {Path(row["file"]).stem: (row["status"], row["message"]) for row in table(output)}
+    assert {name: status for name, (status, _) in rows.items()} == {
+        "a": "ok",
+        "dangling": "missing",
+        "list": "unreadable",
+        "loop": "missing",
+        "pipe": "unreadable",
+    }
+    assert "is a link to a file that is not there" in rows["dangling"][1]
+    assert "is a pipe" in rows["pipe"][1]
+
+
+@pytest.mark.skipif(sys.platform == "win32" or os.geteuid() == 0, reason="may read everything")
+def test_a_folder_that_may_not_be_read_has_its_row(model: Path, tmp_path: Path) -> None:
+    shut = record(tmp_path / "in" / "shut" / "a.wav").parent
+    record(tmp_path / "in" / "b.wav")
+    shut.chmod(0)
+    output = tmp_path / "o.csv"
+    words = (tmp_path / "in", shut / "a.wav")
+    assert serkit("predict", *words, "--model", model, "--output", output).exit_code == 1
+    shut.chmod(0o700)
+    statuses = [row["status"] for row in table(output)]
+    assert statuses == ["ok", "unreadable", "unreadable"]
+
+
+@pytest.mark.parametrize("name", ["a.wav", "link.csv", "."])
+def test_a_recording_is_never_written_over(model: Path, tmp_path: Path, name: str) -> None:
+    file = record(tmp_path / "a.wav")
+    before = file.read_bytes()
+    (tmp_path / "link.csv").symlink_to(file)
+    done = serkit("predict", file, "--model", model, "--output", tmp_path / name)
+    assert done.exit_code == 2
+    assert ("is a folder" if name == "." else "is one of the recordings") in done.stderr
+    assert file.read_bytes() == before
+
+
+def test_a_table_for_people_is_written_whole_or_not_at_all(model: Path, tmp_path: Path) -> None:
+    output = tmp_path / "ratings.txt"
+    _ = output.write_text("of yesterday")
+    words = ("predict", record(tmp_path / "a.wav"), "--output", output)
+    assert serkit(*words, "--model", tmp_path / "nowhere").exit_code == 1
+    assert output.read_text() == "of yesterday"
+    assert serkit(*words, "--model", model).exit_code == 0
+    assert "a.wav" in output.read_text(encoding="utf-8")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.wav", "ratings.txt"]
+
+
+def test_names_do_not_colour_the_terminal() -> None:
+    assert predict.printable("a\x1b[31m\n.wav") == "a\\x1b[31m\\n.wav"
 
 
 # -- progress ---------------------------------------------------------------------------------

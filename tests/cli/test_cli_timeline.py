@@ -2,6 +2,7 @@
 
 import json
 import queue
+import shutil
 import sys
 import time
 from pathlib import Path
@@ -125,6 +126,34 @@ def test_turns_are_rated_speaker_by_speaker(model: Path, call: Path, tmp_path: P
     done = run("timeline", call, "--model", model, "--turns", turns)
     assert done.exit_code == 1
     assert "all turns begin after the end" in done.stderr
+
+
+def test_turns_of_another_recording_are_taken_for_one_alone_and_said(
+    model: Path, call: Path, tmp_path: Path
+) -> None:
+    turns = tmp_path / "turns.rttm"
+    _ = turns.write_text("SPEAKER other 1 0 3.5 <NA> <NA> Ann <NA> <NA>\n")
+    done = run("timeline", call, "--model", model, "--turns", turns)
+    assert done.exit_code == 0, done.output
+    assert "names another recording" in done.stderr
+    copy = shutil.copy(call, tmp_path / "copy.wav")
+    done = run("timeline", call, copy, "--model", model, "--turns", turns)
+    assert done.exit_code == 1
+    assert "has turns of other; none of them is copy" in done.stderr
+    assert "0 of 2 rated" in done.stderr
+
+
+def test_turns_and_recordings_are_never_written_over(
+    model: Path, call: Path, tmp_path: Path
+) -> None:
+    turns = tmp_path / f"{call.stem}.rttm"
+    line = f"SPEAKER {call.stem} 1 0 3.5 <NA> <NA> Ann <NA> <NA>\n"
+    _ = turns.write_text(line)
+    words = ("--model", model, "--turns", turns, "--format", "csv,rttm", "--out", tmp_path)
+    done = run("timeline", call, *words)
+    assert done.exit_code == 2
+    assert "would be written over" in done.stderr
+    assert turns.read_text() == line
 
 
 @pytest.mark.parametrize(

@@ -529,7 +529,9 @@ def _open(path: Path) -> Generator["_SoundFile | _Media", None, None]:
     _check_file(path)
     with ExitStack() as stack:
         try:
-            file = stack.enter_context(_Forward(path))
+            # bytes, because soundfile cannot encode the names of old archives that are no text
+            name: Any = path if os.name == "nt" else os.fsencode(path)
+            file = stack.enter_context(_Forward(name))
         except (soundfile.LibsndfileError, TypeError):  # TypeError: headerless .raw
             file = None
         if file is not None and file.frames < UNKNOWN_FRAMES:
@@ -539,16 +541,28 @@ def _open(path: Path) -> Generator["_SoundFile | _Media", None, None]:
 
 
 def _check_file(path: Path) -> None:
-    if not path.exists():
+    try:
+        is_there = path.exists()
+    except OSError as error:  # its folder may not be searched, or the name is too long
+        raise UnreadableAudioError(
+            path, f"cannot be reached ({error.strerror}); change the permissions of its folders"
+        ) from error
+    if not is_there and path.is_symlink():
+        raise MissingAudioError(path, "is a link to a file that is not there; link it anew")
+    if not is_there:
         near = sorted(other.name for other in path.parent.glob(f"{_escape(path.stem)}.*"))[:3]
         hint = f"; did you mean {' or '.join(near)}?" if near else "; check the path"
         raise MissingAudioError(path, f"there is no such file{hint}")
+    if not os.access(path, os.R_OK | (os.X_OK if path.is_dir() else 0)):
+        raise UnreadableAudioError(path, "may not be read; change its permissions")
     if path.is_dir():
         raise DirectoryAudioError(
             path, "is a folder, and one recording is needed; name the files in it"
         )
-    if not os.access(path, os.R_OK):
-        raise UnreadableAudioError(path, "may not be read; change its permissions")
+    if not path.is_file():
+        raise UnreadableAudioError(
+            path, "is a pipe or a device, which can be read but once; save the sound to a file"
+        )
     if path.stat().st_size == 0:
         raise EmptyAudioError(path, "is empty (0 bytes); copy or record it again")
     promised = _promised_bytes(path)
@@ -654,12 +668,15 @@ class _SoundFile:
 
 @contextmanager
 def _open_media(path: Path) -> Generator["_Media", None, None]:
+    with path.open("rb") as file:
+        head = file.read(8)
     try:
-        container = av.open(str(path))
+        if head == b"ffconcat":  # a list of other files, which FFmpeg would open
+            raise ValueError("a list of files")
+        # by protocol: a name such as 12:31.m4a would be taken for one
+        container = av.open(f"file:{path}")
     except (FFmpegError, ValueError, OSError) as error:
-        with path.open("rb") as file:
-            is_mp4 = file.read(8)[4:] == b"ftyp"
-        if is_mp4:  # its index, which a recorder writes last, is missing or damaged
+        if head[4:] == b"ftyp":  # its index, which a recorder writes last, is missing or damaged
             raise TruncatedAudioError(
                 path,
                 "begins as MP4 or M4A and has no index: its recording or its copy was cut short; "

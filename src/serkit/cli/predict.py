@@ -81,6 +81,8 @@ def predict(
     """Rate recordings. A bad file gets a row with its status; exit code 1 if there was one."""
     paths = recordings_of(recordings)
     form = format_ or _format_of(output)
+    if output is not None:
+        output = _checked(output, paths)
     if form is Format.PARQUET:
         _check_parquet(output)
     from serkit.predictor import NONE
@@ -102,7 +104,7 @@ def predict(
             yield from outcomes(chosen, batch=batch, progress=move)
 
     if output is None or form is Format.TABLE:
-        with nullcontext(sys.stdout) if output is None else _opened(output) as file:
+        with nullcontext(sys.stdout) if output is None else _whole(output) as file:
             _print_ratings(counted(rated(paths), failed), scheme, form, file)
     else:
         made_by = _made_by(listener, voices)
@@ -120,9 +122,33 @@ def predict(
         raise typer.Exit(FAILED)
 
 
-def _opened(output: Path) -> IO[str]:
+def _checked(output: Path, paths: Iterable[Path]) -> Path:
+    """Where a table is written: not over a recording; through a link, to what it points to."""
+    if output.is_dir():
+        misunderstood(f"--output {output} is a folder; name a file in it.")
+    real = Path(os.path.realpath(output))  # which, unlike resolve, takes a loop of links as it is
+    if any(os.path.realpath(path) == str(real) for path in paths):
+        misunderstood(f"--output {output} is one of the recordings, and would be written over.")
+    return real if output.is_symlink() else output
+
+
+@contextmanager
+def _drafted(output: Path) -> "Generator[Path]":
+    """A file beside ``output`` that takes its place when all is written, or goes."""
     output.parent.mkdir(parents=True, exist_ok=True)
-    return output.open("w", encoding="utf-8", newline="")
+    draft = output.with_name(f".{output.name}.part")
+    try:
+        yield draft
+        _ = draft.replace(output)
+    finally:
+        draft.unlink(missing_ok=True)
+
+
+@contextmanager
+def _whole(output: Path) -> "Generator[IO[str]]":
+    """To write a text that is there as a whole, or not at all."""
+    with _drafted(output) as draft, draft.open("w", encoding="utf-8", newline="") as file:
+        yield file
 
 
 def _check_parquet(output: Path | None) -> None:
@@ -179,16 +205,12 @@ def _write_ratings(
             )
         for path, outcome in zip(left, rated(left), strict=True):
             journal.add(path, states[path], _plain(outcome, scheme))
-        draft = output.with_name(f".{output.name}.part")
-        try:
-            if form is Format.PARQUET:
+        if form is Format.PARQUET:
+            with _drafted(output) as draft:
                 _write_parquet(counted_rows(), scheme, draft)
-            else:
-                with _opened(draft) as file:
-                    _print_rows(counted_rows(), scheme, form, file)
-            _ = draft.replace(output)
-        finally:
-            draft.unlink(missing_ok=True)
+        else:
+            with _whole(output) as file:
+                _print_rows(counted_rows(), scheme, form, file)
 
 
 def recordings_of(given: Iterable[str]) -> list[Path]:
@@ -199,18 +221,12 @@ def recordings_of(given: Iterable[str]) -> list[Path]:
     in_vain: list[str] = []
     for word in given:
         path = Path(word).expanduser()
-        if path.is_dir():
-            inside = sorted(
-                p
-                for p in path.rglob("*")
-                if p.suffix.lower() in MEDIA_SUFFIXES
-                and not p.name.startswith(".")  # such as ._call.wav, which macOS leaves behind
-                and p.is_file()
-            )
+        if os.path.isdir(path):  # noqa: PTH112 (False, not an error, where it cannot be reached)
+            inside = _inside(path)
             if not inside:
                 in_vain.append(f"{word}: no recording in this folder, or in those inside it.")
             found += inside or [path]  # among others, its row says so
-        elif glob.has_magic(word) and not path.exists():
+        elif glob.has_magic(word) and not os.path.exists(path):  # noqa: PTH110 (likewise)
             matching = sorted(glob.glob(str(path), recursive=True))  # noqa: PTH207 (absolute too)
             files = [Path(match) for match in matching if Path(match).is_file()]
             if not files:
@@ -221,6 +237,23 @@ def recordings_of(given: Iterable[str]) -> list[Path]:
     if in_vain and len(in_vain) == len(found):
         misunderstood(" ".join(in_vain))
     return list(dict.fromkeys(found))
+
+
+def _inside(folder: Path) -> list[Path]:
+    """Recordings in a folder and below it; of what cannot be read, a row says so."""
+    shut: list[Path] = []
+
+    def cannot(error: OSError) -> None:
+        shut.append(Path(error.filename))
+
+    found = [
+        Path(place) / name
+        for place, _, names in os.walk(folder, onerror=cannot)
+        for name in names
+        if Path(name).suffix.lower() in MEDIA_SUFFIXES
+        and not name.startswith(".")  # such as ._call.wav, which macOS leaves behind
+    ]
+    return sorted([*found, *shut])
 
 
 def _format_of(output: Path | None) -> Format:
@@ -447,6 +480,12 @@ def readable(file: str) -> str:
     return os.fsencode(file).decode("utf-8", "replace")
 
 
+def printable(file: str) -> str:
+    """The same for a terminal: what would move the cursor or colour the text is spelt out."""
+    marked = readable(file)
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in marked)
+
+
 def _answer(outcome: "Outcome") -> str | None:
     """The emotion that is named, or ``"not sure"``; the probabilities say the rest."""
     from serkit.predictor import NOT_SURE
@@ -492,14 +531,14 @@ def _print_table(outcomes: "Iterable[Outcome]", scheme: _Scheme, file: IO[str]) 
         shares = (rating.emotion or rating.affect) if rating else {}
         length = "" if outcome.duration is None else f"{outcome.duration:.2f}"
         table.add_row(
-            Text(readable(outcome.file)),
+            Text(printable(outcome.file)),
             Text(_answer(outcome) or "") if rating else Text(outcome.status, style="red"),
             *(f"{shares[name]:.2f}" if shares else "" for name in what[1:]),
             length,
             *((Text(nearest_names(_nearest(outcome))),) if scheme.explained else ()),
             Text("; ".join(n for n in doubts(outcome) if n not in (*shared, NOT_SURE)))
             if rating
-            else Text(outcome.message),
+            else Text(printable(outcome.message)),
         )
     console = new_console(file)
     console.print(table)

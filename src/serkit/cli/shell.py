@@ -40,7 +40,7 @@ class Commands(TyperGroup):
         try:
             return super().invoke(ctx)
         except KeyboardInterrupt:
-            complain("stopped; the same command goes on where it was.")
+            complain("stopped; what was written until then is kept.")
             raise typer.Exit(STOPPED) from None
         except BrokenPipeError:
             raise

@@ -1,8 +1,10 @@
 """``serkit timeline``: who sounds how in a long recording, and when."""
 
+import os
 import sys
 from collections.abc import Callable, Generator, Iterable, Sequence
 from contextlib import contextmanager
+from itertools import product
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -15,7 +17,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from serkit.corpus import Rating
-    from serkit.predictor import Timeline
+    from serkit.predictor import Timeline, Turn
 
 WindowOption = Annotated[
     float, typer.Option("--window", metavar="SECONDS", help="What is rated at once.")
@@ -81,8 +83,9 @@ def timeline(
     paths = recordings_of(recordings)
     forms = _forms(format_, out, picture, len(paths))
     targets = _targets(paths, out)
+    _check_kept((*paths, *((turns,) if turns else ())), targets.values(), forms)
     from serkit.audio import AudioError
-    from serkit.predictor import TimelineError, TurnsError, read_turns
+    from serkit.predictor import TimelineError, TurnsError
 
     listener = load_chosen(model)
     times: dict[str, Any] = {"window": window, "hop": hop, "smooth": smooth, "vad": vad}
@@ -91,7 +94,7 @@ def timeline(
     bad = 0
     for place, path in enumerate(paths, start=1):
         try:
-            spoken = None if turns is None else read_turns(turns, recording=path)
+            spoken = None if turns is None else _spoken(turns, path, len(paths) == 1, notes)
             with seconds_bar(path, f"{place} of {len(paths)}") as move:
                 found = listener.timeline(path, **times, turns=spoken, batch=batch, progress=move)
         except (AudioError, OSError, TimelineError, TurnsError) as error:
@@ -136,6 +139,37 @@ def _targets(paths: Iterable[Path], out: Path | None) -> dict[Path, Path | None]
             )
         targets[path] = target
     return targets
+
+
+def _check_kept(
+    given: Iterable[Path], targets: Iterable[Path | None], forms: Iterable[str]
+) -> None:
+    """Refuse to write over what was given: turns and recordings lie where annotations do."""
+    from serkit.predictor.annotation import FORMATS
+
+    kept = {os.path.realpath(path) for path in given}
+    for target, form in product((target for target in targets if target), forms):
+        path = target.with_name(target.name + FORMATS[form].suffix)
+        if os.path.realpath(path) in kept:
+            misunderstood(f"--format {form} would be written over {path}; name another --out.")
+
+
+def _spoken(turns: Path, recording: Path, is_alone: bool, notes: "Console") -> "tuple[Turn, ...]":
+    """The turns of a recording; one recording alone also takes those under another name."""
+    from serkit.predictor import TurnsError, read_turns
+
+    try:
+        return read_turns(turns, recording=recording)
+    except TurnsError:
+        if not is_alone:
+            raise
+        found = read_turns(turns)
+    notes.print(
+        f"note: {readable(str(turns))} names another recording; its turns are taken for those of "
+        f"{readable(str(recording))}",
+        soft_wrap=True,
+    )
+    return found
 
 
 @contextmanager

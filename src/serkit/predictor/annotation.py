@@ -115,7 +115,7 @@ def read_turns(path: str | Path, *, recording: str | Path | None = None) -> tupl
 
     Args:
         path: The file.
-        recording: Of a file that holds several recordings, which one: the name without its ending.
+        recording: Whose turns, by its name without the ending; None takes those of the only one.
 
     Raises:
         TurnsError: A line cannot be read, or the file has no turns of this recording.
@@ -151,7 +151,7 @@ def read_turns(path: str | Path, *, recording: str | Path | None = None) -> tupl
         turn = Turn(start=start, end=start + duration, speaker=speaker)
         found.setdefault(words[1], []).append(turn)
     wanted = None if recording is None else Path(recording).stem
-    if len(found) == 1:
+    if wanted is None and len(found) == 1:
         return _joined(next(iter(found.values())))
     if wanted in found:
         return _joined(found[wanted])
