@@ -107,14 +107,14 @@ def test_an_error_that_is_not_ours_says_how_to_see_it(monkeypatch: pytest.Monkey
     assert "--debug" in done.stderr
 
 
-def test_being_stopped_says_how_to_go_on(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_being_stopped_says_what_is_left(monkeypatch: pytest.MonkeyPatch) -> None:
     def stopped() -> None:
         raise KeyboardInterrupt
 
     monkeypatch.setattr("serkit.corpus.excerpt.read", stopped)
     done = serkit("audit", "excerpt")
     assert done.exit_code == 130
-    assert "goes on where it was" in done.stderr
+    assert "what was written until then is kept" in done.stderr
 
 
 # ---------------------------------------------------------------------------------------- corpora
