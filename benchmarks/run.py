@@ -112,11 +112,12 @@ def in_batches(waveforms: Sequence[np.ndarray], size: int) -> list[list[np.ndarr
     return [ordered[start : start + size] for start in range(0, len(ordered), size)]
 
 
-def precisions() -> tuple[str, ...]:
-    """What is worth timing: where bfloat16 is emulated, a step takes minutes."""
+def precisions() -> dict[str, str]:
+    """What is worth timing, and its name: where bfloat16 is emulated, a step takes minutes."""
     from serkit.trainer.run import computes_in_bfloat16
 
-    return ("float32", "bfloat16") if computes_in_bfloat16() else ("float32",)
+    native = {"bfloat16": "bfloat16 + channels_last"} if computes_in_bfloat16() else {}
+    return {"float32": "float32", **native}
 
 
 def where_time_goes(steps: Mapping[str, Callable[[], object]], parts: Sequence[str]) -> str:
@@ -282,8 +283,8 @@ def training() -> str:
             )  # fmt: skip
         return statistics.median(epoch.seconds for epoch in history.epochs[1:])  # warm by then
 
-    names = {"float32": "float32", "bfloat16": "bfloat16 + channels_last"}
-    seconds: Times = {name: [] for name in precisions()}
+    names = precisions()
+    seconds: Times = {precision: [] for precision in names}
     for _ in range(5):
         for name, times in seconds.items():
             times.append(seconds_of_an_epoch(name))
@@ -472,10 +473,9 @@ def verification() -> str:
 
         return step, len(batch)
 
-    names = {"float32": "float32", "bfloat16": "bfloat16 + channels_last"}
     steps = {
-        names[precision]: training_step(is_bfloat16=precision == "bfloat16")
-        for precision in precisions()
+        name: training_step(is_bfloat16=precision == "bfloat16")
+        for precision, name in precisions().items()
     }
     seconds = rounds({name: step for name, (step, _) in steps.items()}, num_rounds=7)
     num_crops = next(iter(steps.values()))[1]

@@ -78,7 +78,7 @@ def test_it_runs_as_a_module_and_says_its_version() -> None:
 
 
 def test_idle_threads_do_not_spin() -> None:
-    program = "import serkit.cli, os; print(os.environ['OMP_WAIT_POLICY'])"
+    program = "import serkit, os; print(os.environ['OMP_WAIT_POLICY'])"
     done = subprocess.run(
         [sys.executable, "-c", program], capture_output=True, text=True, check=True, env={}
     )

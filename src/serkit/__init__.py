@@ -7,7 +7,12 @@ Example:
     'anger'
 """
 
+import os
 from typing import TYPE_CHECKING, Any
+
+# Idle OpenMP threads that spin make a shared machine crawl; torch, which is imported later, reads
+# this once.
+_ = os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 if TYPE_CHECKING:
     from serkit.corpus.utterance import Rating, Utterance

@@ -280,11 +280,13 @@ def test_what_is_no_file_has_its_row_and_the_others_go_on(model: Path, tmp_path:
     assert "is a pipe" in rows["pipe"][1]
 
 
-@pytest.mark.skipif(sys.platform == "win32" or os.geteuid() == 0, reason="may read everything")
+@pytest.mark.skipif(sys.platform == "win32", reason="permissions as on POSIX systems")
 def test_a_folder_that_may_not_be_read_has_its_row(model: Path, tmp_path: Path) -> None:
     shut = record(tmp_path / "in" / "shut" / "a.wav").parent
     record(tmp_path / "in" / "b.wav")
     shut.chmod(0)
+    if os.access(shut, os.R_OK):
+        pytest.skip("whoever runs this may read everything")
     output = tmp_path / "o.csv"
     words = (tmp_path / "in", shut / "a.wav")
     assert serkit("predict", *words, "--model", model, "--output", output).exit_code == 1

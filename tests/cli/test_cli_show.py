@@ -141,6 +141,7 @@ def test_several_models_are_averaged(here: Path) -> None:
         (("tone.wav", "--window", "0.5", "--hop", "1"), 2, "the hop is at least 0.1"),
         (("tone.wav", "--start", "2", "--end", "1"), 2, "--end 1 must be after --start 2"),
         (("tone.wav", "--start", "5"), 1, "tone.wav"),
+        (("tone.wav", "--out", "tone.wav"), 2, "is the recording, and would be written over"),
         (("silence.wav", "--model", "model"), 1, "is silent"),
         (("tone.wav", "--model", "nothing"), 1, "nothing"),
     ],

@@ -198,11 +198,8 @@ def _write(target: Path, waveform: Any) -> None:
     """All of it or nothing: a file half written would be kept by the next run."""
     import soundfile
 
-    target.parent.mkdir(parents=True, exist_ok=True)
-    draft = target.with_name(f".{target.name}.part")
+    from serkit.evaluation.predictions import drafted
+
     form = "WAV" if target.suffix.lower() == ".wav" else "FLAC"
-    try:
+    with drafted(target) as draft:
         soundfile.write(draft, waveform, SAMPLE_RATE, subtype="PCM_16", format=form)
-        _ = draft.replace(target)
-    finally:
-        draft.unlink(missing_ok=True)

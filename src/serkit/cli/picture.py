@@ -1,5 +1,6 @@
 """``serkit show``: one recording as a picture."""
 
+import os
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -65,7 +66,11 @@ def show(
         )
     if end is not None and end <= start:
         misunderstood(f"--end {end:g} must be after --start {start:g}.")
+    written = out or Path(f"{recording.stem}.png")
+    if os.path.realpath(written) == os.path.realpath(recording):
+        misunderstood(f"--out {written} is the recording, and would be written over.")
     from serkit import audio
+    from serkit.evaluation.predictions import replace_whole
     from serkit.evaluation.recording_picture import recording_picture
     from serkit.predictor import load
 
@@ -93,7 +98,6 @@ def show(
             windows = _explained(listener, waveform, name)
         else:
             windows = _rated(listener, waveform, window, hop)
-    written = out or Path(f"{recording.stem}.png")
     picture = recording_picture(
         waveform,
         _shades(waveform, rate),
@@ -104,8 +108,7 @@ def show(
         answer=answer,
         is_affect=listener is not None and bool(listener.affect),
     )
-    written.parent.mkdir(parents=True, exist_ok=True)
-    _ = written.write_bytes(picture.drawn("png"))
+    replace_whole(written, picture.drawn("png"))
     if pictures is not None:
         _write_pictures(pictures, recording.stem, windows)
     show_written(console, {"picture": written, "pictures": pictures})

@@ -126,28 +126,18 @@ def _checked(output: Path, paths: Iterable[Path]) -> Path:
     """Where a table is written: not over a recording; through a link, to what it points to."""
     if output.is_dir():
         misunderstood(f"--output {output} is a folder; name a file in it.")
-    real = Path(os.path.realpath(output))  # which, unlike resolve, takes a loop of links as it is
-    if any(os.path.realpath(path) == str(real) for path in paths):
+    real = os.path.realpath(output)  # which, unlike resolve, takes a loop of links as it is
+    if real in map(os.path.realpath, paths):
         misunderstood(f"--output {output} is one of the recordings, and would be written over.")
-    return real if output.is_symlink() else output
-
-
-@contextmanager
-def _drafted(output: Path) -> "Generator[Path]":
-    """A file beside ``output`` that takes its place when all is written, or goes."""
-    output.parent.mkdir(parents=True, exist_ok=True)
-    draft = output.with_name(f".{output.name}.part")
-    try:
-        yield draft
-        _ = draft.replace(output)
-    finally:
-        draft.unlink(missing_ok=True)
+    return Path(real) if output.is_symlink() else output
 
 
 @contextmanager
 def _whole(output: Path) -> "Generator[IO[str]]":
     """To write a text that is there as a whole, or not at all."""
-    with _drafted(output) as draft, draft.open("w", encoding="utf-8", newline="") as file:
+    from serkit.evaluation.predictions import drafted
+
+    with drafted(output) as draft, draft.open("w", encoding="utf-8", newline="") as file:
         yield file
 
 
@@ -186,6 +176,7 @@ def _write_ratings(
     failed: dict[str, int],
 ) -> None:
     """Rate what an earlier run has not, then write the table: the whole of it, or nothing."""
+    from serkit.evaluation.predictions import drafted
     from serkit.predictor import Journal, state_of
 
     def counted_rows() -> Iterator[dict[str, Any]]:
@@ -206,7 +197,7 @@ def _write_ratings(
         for path, outcome in zip(left, rated(left), strict=True):
             journal.add(path, states[path], _plain(outcome, scheme))
         if form is Format.PARQUET:
-            with _drafted(output) as draft:
+            with drafted(output) as draft:
                 _write_parquet(counted_rows(), scheme, draft)
         else:
             with _whole(output) as file:

@@ -16,10 +16,6 @@ if TYPE_CHECKING:
 
     from serkit.corpus import Corpus
 
-# Idle OpenMP threads that spin make a shared machine crawl; torch, which the commands import later,
-# reads this once.
-_ = os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
-
 FAILED, USAGE, STOPPED = 1, 2, 130
 """Exit codes: something went wrong; the command was misunderstood; stopped from the keyboard."""
 

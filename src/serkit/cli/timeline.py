@@ -147,7 +147,7 @@ def _check_kept(
     """Refuse to write over what was given: turns and recordings lie where annotations do."""
     from serkit.predictor.annotation import FORMATS
 
-    kept = {os.path.realpath(path) for path in given}
+    kept = set(map(os.path.realpath, given))
     for target, form in product((target for target in targets if target), forms):
         path = target.with_name(target.name + FORMATS[form].suffix)
         if os.path.realpath(path) in kept:

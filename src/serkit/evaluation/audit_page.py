@@ -31,6 +31,7 @@ from serkit.evaluation.figures import (
     picture_of,
     styled,
 )
+from serkit.evaluation.predictions import replace_whole
 
 TEMPLATE = "audit.html.jinja"
 NUM_BINS = 40
@@ -98,12 +99,12 @@ def write_audit(
         command=command,
     )
     written = {"page": folder / "audit.html", "data": folder / "audit.json"}
-    _write(written["page"], html.encode("utf-8"))
+    replace_whole(written["page"], html.encode("utf-8"))
     data = {"audit": found, "protocols": list(verdicts), "agreement": agreement}
-    _write(written["data"], (json.dumps(_plain(data), indent=1) + "\n").encode("utf-8"))
+    replace_whole(written["data"], (json.dumps(_plain(data), indent=1) + "\n").encode("utf-8"))
     for name, svg in drawn.items():
         written[name] = folder / f"{name}.svg"
-        _write(written[name], svg)
+        replace_whole(written[name], svg)
     return written
 
 
@@ -413,9 +414,3 @@ def _plain(value: Any) -> Any:
     if isinstance(value, Path):
         return str(value)
     return None if isinstance(value, float) and not math.isfinite(value) else value
-
-
-def _write(path: Path, content: bytes) -> None:
-    beside = path.with_name(f".{path.name}.part")
-    beside.write_bytes(content)
-    beside.replace(path)

@@ -3,7 +3,6 @@
 What a report says is in ``report`` and ``affect_report``; this is how it is put on paper.
 """
 
-import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import resources
@@ -13,6 +12,7 @@ from typing import Any, ClassVar
 from serkit.corpus import Protocol
 from serkit.evaluation.export_tables import NOTHING, Table, save_table
 from serkit.evaluation.figures import LearningCurve, Picture, learning_picture
+from serkit.evaluation.predictions import replace_whole
 
 TEMPLATE = "report.html.jinja"
 OPEN_ROWS = 30  # a table of numbers under a picture stands open up to so many rows
@@ -152,13 +152,8 @@ class Page:
                 _ = picture.stamped(self.leaks).save(figures_folder)
             for table in self.tables:
                 _ = save_table(table, figures_folder, leaks=self.leaks)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        beside = path.with_name(f".{path.name}.{os.getpid()}.part")
-        try:
-            _ = beside.write_text(text, encoding="utf-8")
-            return beside.replace(path)
-        finally:
-            beside.unlink(missing_ok=True)
+        replace_whole(path, text.encode("utf-8"))
+        return path
 
     @property
     def pictures(self) -> tuple[Picture, ...]:

@@ -11,7 +11,8 @@ import gzip
 import io
 import math
 import os
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -400,10 +401,28 @@ def replace_whole(path: Path, content: bytes) -> None:
         ...     [path.name for path in (Path(folder) / "new").iterdir()]
         ['a.txt']
     """
+    with drafted(path) as draft:
+        _ = draft.write_bytes(content)
+
+
+@contextmanager
+def drafted(path: Path) -> Generator[Path]:
+    """A file beside ``path`` that takes its place when all is written, or goes.
+
+    Example:
+        >>> import tempfile
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     file = Path(folder) / "new" / "a.txt"
+        ...     with drafted(file) as draft:
+        ...         _ = draft.write_text("whole")
+        ...         is_there = file.exists()
+        ...     is_there, file.read_text()
+        (False, 'whole')
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
-    beside = path.with_name(f".{path.name}.{os.getpid()}")
+    draft = path.with_name(f".{path.name}.{os.getpid()}")
     try:
-        _ = beside.write_bytes(content)
-        _ = beside.replace(path)
+        yield draft
+        _ = draft.replace(path)
     finally:
-        beside.unlink(missing_ok=True)
+        draft.unlink(missing_ok=True)
