@@ -4,7 +4,7 @@
 
 Writes two files and their predictions; goes on where it was stopped.
 
-results/facenet.emodb-loso.csv            from spectrograms
+results/facenet.emodb-loso.csv            from spectrograms of mel bins
 results/facenet.emodb-loso.waveform.csv   from waveform diagrams
 
 The network was trained before on the same picture of RAVDESS (fold 1 of facenet_ravdess.py, which
@@ -19,11 +19,11 @@ from facenet_ravdess import TRAINING, network
 
 from serkit.experiment import Recipe, study
 
-RESULTS = {"spectrogram": "facenet.emodb-loso", "waveform": "facenet.emodb-loso.waveform"}
+RESULTS = {"mel": "facenet.emodb-loso", "waveform": "facenet.emodb-loso.waveform"}
 
 
 def recipe() -> tuple[Recipe, ...]:
-    """What decides the rows, from spectrograms and from waveform diagrams."""
+    """What decides the rows, from mel spectrograms and from waveform diagrams."""
     return tuple(
         Recipe(
             results=results,

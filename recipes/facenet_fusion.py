@@ -21,7 +21,8 @@ from serkit.experiment import fusion
 
 PAIRS = (
     ("spectrogram", "waveform"),
-    ("spectrogram-from-spectrogram", "waveform-from-waveform"),
+    ("mel", "waveform"),
+    ("mel-from-mel", "waveform-from-waveform"),
 )
 """Rows of facenet_emodb_tables.py."""
 

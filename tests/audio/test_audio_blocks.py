@@ -155,3 +155,6 @@ def test_samples_of_every_kind_become_floats() -> None:
     np.testing.assert_array_equal(as_waveform(floats.astype(np.float64)), floats)
     with pytest.raises(ValueError, match="signed integers, not uint8"):
         _ = as_waveform(np.zeros(3, np.uint8))
+    for kind, name in ((b"\0\0", "bytes"), ([0.0, 0.5], "list")):
+        with pytest.raises(ValueError, match=f"numpy array, not {name}.*np.frombuffer"):
+            _ = as_waveform(kind)

@@ -445,17 +445,22 @@ class Resampler:
         return np.asarray(self._stream.resample_chunk(nothing, last=True), dtype=np.float32)
 
 
-def as_waveform(samples: np.ndarray) -> Samples:
+def as_waveform(samples: object) -> Samples:
     """Samples from memory as float32 in [-1, 1]: integers are divided by their full scale.
 
     Raises:
-        ValueError: Not mono [N], or neither floats nor signed integers.
+        ValueError: No array, not mono [N], or neither floats nor signed integers.
         NonFiniteAudioError, ScaleError: As for ``check``.
 
     Example:
         >>> as_waveform(np.array([0, -16384], dtype=np.int16)).tolist()
         [0.0, -0.5]
     """
+    if not isinstance(samples, np.ndarray):
+        raise ValueError(
+            f"a waveform must be a numpy array, not {type(samples).__name__}; of bytes, "
+            "np.frombuffer(data, dtype=np.int16) makes one"
+        )
     if samples.ndim != 1:
         raise ValueError(
             f"a waveform must be mono samples [N], not of shape {samples.shape}; "

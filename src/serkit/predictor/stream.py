@@ -227,6 +227,7 @@ class Stream:
 
         Raises:
             AudioError: Samples that are not numbers, or not scaled.
+            ValueError: No array of mono samples.
             TimelineError: After ``finish``.
         """
         if self._ended:
