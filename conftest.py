@@ -20,6 +20,7 @@ from typing import Any
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 
+import pytest
 from beartype import BeartypeConf
 from beartype.claw import beartype_packages
 from filelock import FileLock
@@ -63,14 +64,23 @@ def run_console(example: Example) -> None:
 
 
 @cache
-def demo() -> Path:
-    """The folder ``demo/`` of the guide, made once for all processes of a run of tests."""
+def demo() -> tuple[Path, str]:
+    """The folder ``demo/`` of the guide, made once for all processes of a run of tests, and what
+    was printed meanwhile."""
     DOCUMENTS.mkdir(exist_ok=True)
-    folder = DOCUMENTS / "demo"
+    folder, printed = DOCUMENTS / "demo", DOCUMENTS / "demo.txt"
     with FileLock(DOCUMENTS / "lock"):
-        if not (folder / "report.html").is_file():  # which is written last
-            serkit(f"serkit demo --set epochs=1 --out {folder}")
-    return folder
+        if not printed.is_file():
+            _ = printed.write_text(
+                serkit(f"serkit demo --set epochs=1 --out {folder}"), encoding="utf-8"
+            )
+    return folder, printed.read_text(encoding="utf-8")
+
+
+@pytest.fixture
+def finished_demo() -> tuple[Path, str]:
+    """As above, for tests: not to be written to."""
+    return demo()
 
 
 def pytest_sessionfinish(session: Any) -> None:
@@ -83,7 +93,7 @@ def enter(namespace: dict[str, Any]) -> None:
     """Begin a page in a folder of its own."""
     folder = tempfile.TemporaryDirectory(prefix="serkit-page-")
     namespace["_folder"] = folder
-    shutil.copytree(demo(), Path(folder.name) / "demo")
+    shutil.copytree(demo()[0], Path(folder.name) / "demo")
     os.chdir(folder.name)
 
 

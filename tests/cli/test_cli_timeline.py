@@ -107,6 +107,15 @@ def test_a_bad_file_does_not_stop_the_others(model: Path, call: Path, tmp_path: 
     assert [path.name for path in (tmp_path / "out").iterdir()] == ["call.csv"]
 
 
+def test_a_recording_without_speech_is_not_said_to_be_rated(
+    model: Path, call: Path, tmp_path: Path
+) -> None:
+    soundfile.write(tmp_path / "silent.wav", np.zeros(32000), 16000)
+    done = run("timeline", tmp_path / "silent.wav", call, "--model", model)
+    assert done.exit_code == 0, done.output
+    assert "1 of 2 rated by crnn; 1 without speech" in done.stderr
+
+
 def test_turns_are_rated_speaker_by_speaker(model: Path, call: Path, tmp_path: Path) -> None:
     turns = tmp_path / "turns.rttm"
     _ = turns.write_text(

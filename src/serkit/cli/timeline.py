@@ -91,7 +91,7 @@ def timeline(
     times: dict[str, Any] = {"window": window, "hop": hop, "smooth": smooth, "vad": vad}
     _ = listener.stream(**times)  # what does not fit is said once, and at once
     notes = new_console(sys.stderr)
-    bad = 0
+    bad = mute = 0
     for place, path in enumerate(paths, start=1):
         try:
             spoken = None if turns is None else _spoken(turns, path, len(paths) == 1, notes)
@@ -104,7 +104,10 @@ def timeline(
         for note in found.notes:
             notes.print(f"note: {readable(str(path))}: {note}", soft_wrap=True)
         _give(found, forms, rows, targets[path], picture)
-    said = f"{len(paths) - bad} of {len(paths)} rated by {listener.rater}"
+        mute += not found.speech
+    said = f"{len(paths) - bad - mute} of {len(paths)} rated by {listener.rater}"
+    if mute:
+        said += f"; {mute} without speech"
     where = "" if out is None else f"; written to {readable(str(out))}"
     notes.print(f"{said}{where}", soft_wrap=True)
     if bad:
