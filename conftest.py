@@ -65,8 +65,10 @@ def run_console(example: Example) -> None:
 
 @cache
 def demo() -> tuple[Path, str]:
-    """The folder ``demo/`` of the guide, made once for all processes of a run of tests, and what
-    was printed meanwhile."""
+    """The folder ``demo/`` of the guide, and what was printed when it was made.
+
+    Once for all processes of a run of tests.
+    """
     DOCUMENTS.mkdir(exist_ok=True)
     folder, printed = DOCUMENTS / "demo", DOCUMENTS / "demo.txt"
     with FileLock(DOCUMENTS / "lock"):
