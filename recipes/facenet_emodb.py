@@ -9,7 +9,7 @@ results/facenet.emodb-loso.waveform.csv   from waveform diagrams
 
 The network was trained before on the same picture of RAVDESS (fold 1 of facenet_ravdess.py, which
 must be run before: --folds 1 is enough), and goes on learning. Trained on all speakers but the
-tested one for all of 40 epochs (refit "full").
+tested one for all of 30 epochs (refit "full").
 """
 
 from dataclasses import replace

@@ -22,14 +22,11 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from facenet_ravdess import PICTURES, network
-from facenet_ravdess import TRAINING as WHOLE_TRAINING
+from facenet_ravdess import PICTURES, TRAINING, network
 
 from serkit.experiment import Recipe, ablation
 
 RESULTS = "facenet.emodb-5pairs.ablation"
-
-TRAINING = replace(WHOLE_TRAINING, epochs=30)
 
 FINE_TUNING_LR = 3e-4
 """Below the rate of training from nothing, so that what was learnt before is not lost at once."""
