@@ -28,8 +28,8 @@ from serkit.experiment import Recipe, ablation
 
 RESULTS = "facenet.emodb-5pairs.ablation"
 
-FINE_TUNING_LR = 3e-4
-"""Below the rate of training from nothing, so that what was learnt before is not lost at once."""
+FINE_TUNING_LR = 1e-3
+"""Half the rate of training from nothing, so that what was learnt before is not lost at once."""
 
 SOURCES = {
     "mel": "facenet.ravdess-6fold/seed0/fold-1",
