@@ -454,7 +454,7 @@ def test_utterances_far_apart_are_a_reason_to_doubt() -> None:
     one = listener()
     _ = one.enrol("wide", [pointing(degrees) for degrees in (0, 60, 120)])
     (note,) = one.verify(pointing(10), "wide").notes
-    assert "far apart (least cosine 0.50): do all of them show it?" in note
+    assert "far apart (least cosine 0.500, threshold 0.700): do all of them show it?" in note
 
 
 def test_a_recording_that_is_itself_enrolled_proves_nothing(

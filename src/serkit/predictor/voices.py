@@ -351,7 +351,7 @@ def verdict(
     if voice.least_cosine < threshold:
         notes.append(
             f"the utterances enrolled for {voice.name} are far apart (least cosine "
-            f"{voice.least_cosine:.2f}): do all of them show it?"
+            f"{voice.least_cosine:.3f}, threshold {threshold:.3f}): do all of them show it?"
         )
     if any(member.sound == sound for member in voice.members):
         notes.append(f"this very recording is enrolled for {voice.name}: it proves nothing")
