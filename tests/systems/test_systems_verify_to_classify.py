@@ -440,6 +440,8 @@ def test_only_the_extractor_is_taken_over_and_only_by_the_same_network():
     ):  # fmt: skip
         with pytest.raises(ValueError, match="another one"):
             made(**switches).adopt(other)
+    with pytest.raises(ValueError, match="no verify_to_classify, but Linear"):
+        system.adopt(torch.nn.Linear(2, 2))
 
 
 @pytest.mark.parametrize(

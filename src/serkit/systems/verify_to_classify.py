@@ -511,12 +511,14 @@ class VerifyToClassify(nn.Module):
         """One unit vector per utterance: the mean of those of its crops, in evaluation mode."""
         return functional.normalize(self._heard(waveforms, unit), dim=1)
 
-    def adopt(self, pretrained: "VerifyToClassify") -> None:
+    def adopt(self, pretrained: nn.Module) -> None:
         """Take over the extractor of a system that was trained elsewhere.
 
         Raises:
-            ValueError: Its network or its front end is another one.
+            ValueError: It is another system, or its network or its front end is another one.
         """
+        if not isinstance(pretrained, VerifyToClassify):
+            raise ValueError(f"it is no verify_to_classify, but {type(pretrained).__name__}")
         theirs, ours = pretrained.extractor.state_dict(), self.extractor.state_dict()
         shapes = [{name: tensor.shape for name, tensor in one.items()} for one in (theirs, ours)]
         if (
