@@ -1,5 +1,6 @@
 """``serkit degrade``: what is written, under which name, and what is refused."""
 
+import os
 from pathlib import Path
 
 import numpy as np
@@ -208,3 +209,13 @@ def test_a_noise_that_cannot_be_used_ends_the_command_with_its_name(
     )
     assert done.exit_code == 2
     assert "wav: is empty (0 bytes)" in done.stderr
+
+
+def test_names_that_are_no_text_are_degraded_like_any_other(calls: Path, tmp_path: Path) -> None:
+    try:
+        (calls / "a.wav").rename(calls / os.fsdecode(b"a\xff.wav"))
+    except OSError:
+        pytest.skip("this file system takes text alone")
+    done = serkit_degrade(calls, "--out", tmp_path / "out", "--condition", "lq")
+    assert done.exit_code == 0, done.output
+    assert files(tmp_path / "out" / "lq") == {os.fsdecode(b"a\xff.wav"), "monday/b.flac"}

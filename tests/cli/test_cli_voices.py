@@ -137,6 +137,10 @@ def test_a_folder_per_emotion_becomes_a_recogniser(
     assert "unreadable: " in done.stderr
     assert "3 of 4 enrolled; 1 could not be used" in done.stderr
     assert {v.name: len(v.members) for v in Voices.load(path)} == {"high": 1, "low": 2}
+    (tmp_path / "corpus" / "broken").rename(tmp_path / "corpus" / NONE)
+    refused = serkit("enrol", "--from", tmp_path / "corpus", "--into", "no.json", "--model", model)
+    assert "give another name" in refused.stderr
+    assert "unreadable" not in refused.stderr  # nothing was heard before
 
 
 def test_an_emotion_can_be_forgotten(voices: Path) -> None:
@@ -163,6 +167,7 @@ def test_an_emotion_can_be_forgotten(voices: Path) -> None:
         (["enrol", NONE, "TONE", "--into", "VOICES"], 1, "give another name"),
         (["enrol", "--into", "new.json"], 1, "there is no file new.json; make it with"),
         (["enrol", "x", "TONE", "--into", "TONE"], 1, "is damaged: it is not JSON"),
+        (["enrol", "x", "TONE", "--into", "HERE"], 1, "is a folder; name a file in it"),
         (["verify", "humming", "TONE"], 2, "--voices"),
         (["verify", "hummin", "TONE", "--voices", "VOICES"], 1, "did you mean 'humming'?"),
         (["verify", "humming", "TONE", "--voices", "gone.json"], 1, "there is no file gone.json"),
@@ -203,10 +208,18 @@ def test_without_a_model_enrol_takes_the_newest_run_and_never_the_shipped_one(
     none = serkit("enrol", "x", sound, "--into", "new.json")
     assert none.exit_code == 1
     assert "comes with serkit does not verify" in none.stderr
-    shutil.copytree(run / "seed0" / "fold-03", tmp_path / "runs" / "mine")
-    (tmp_path / "runs" / "mine" / "results.csv").touch()
-    done = serkit("enrol", "x", sound, "--into", "new.json")
-    assert done.exit_code == 0, done.output
+    mine = shutil.copytree(run, tmp_path / "runs" / "mine")
+    (mine / "results.csv").touch()
+    for refused, taken in (((), "fold-03"), (("fold-03",), "fold-08")):
+        for fold in refused:
+            config = mine / "seed0" / fold / "config.json"
+            stored = json.loads(config.read_text())
+            stored["card"]["accepted"] = False
+            _ = config.write_text(json.dumps(stored))
+        done = serkit("enrol", "x", sound, "--into", f"{taken}.json")
+        assert done.exit_code == 0, done.output
+        assert f"{taken}; for another: --model DIR" in done.stderr
+        assert Path(Voices.load(f"{taken}.json").model).name == taken
 
 
 def test_verifying_says_yes_or_no_and_why(voices: Path, tone: Callable[..., Path]) -> None:

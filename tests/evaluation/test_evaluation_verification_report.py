@@ -159,6 +159,7 @@ def test_a_page_about_verification_is_well_formed(written):
     assert [figure["id"].removeprefix("figure-") for figure in page.all("figure")][-6:] == [
         "det", "quality-uar", "quality-eer", "space-by-emotion", "space-by-speaker", "reliability"
     ]  # fmt: skip
+    assert page.text.count("Drawn by t-SNE") == 2
 
 
 def test_error_rates_are_those_of_the_trials(written, two_seeds):

@@ -1,6 +1,7 @@
 """One training, heard in good and in bad recordings."""
 
 import csv
+import json
 import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -25,9 +26,11 @@ from serkit.experiment import (
     retest,
     verification,
 )
-from serkit.experiment.folder import fold_folder
+from serkit.experiment.folder import fold_folder, read_experiment
 from serkit.experiment.labelled import Trials, read_labelled, write_labelled
+from serkit.experiment.matrix import matrix
 from serkit.experiment.quality import LABELS, answered, chosen
+from serkit.experiment.summary import report_of
 from serkit.experiment.task import TASKS
 from serkit.trainer import Settings, load
 
@@ -324,3 +327,34 @@ def test_a_row_tested_outside_the_table_is_refused(tones_root: Path) -> None:
             results="tones.quality",
             arguments=["--corpus", str(tones_root)],
         )
+
+
+def test_runs_side_by_side_make_a_matrix_in_each_others_report(
+    trained: Path, tmp_path: Path
+) -> None:
+    def beside(name: str, **changed: Any) -> Path:
+        out = shutil.copytree(trained, tmp_path / name, ignore=shutil.ignore_patterns("quality"))
+        described = json.loads((out / "experiment.json").read_text())
+        described["identity"] |= changed
+        _ = (out / "experiment.json").write_text(json.dumps(described))
+        return out
+
+    first = beside("first")
+    described, finished = read_experiment(first), gather(first)
+    assert matrix(first, described, finished.records) == ({}, {})
+    _ = beside("noisy", train_quality="lq", test_quality="telephone")
+    _ = beside("another network", config={}, train_quality="lq")
+    half = beside("half", train_quality="both")
+    shutil.rmtree(fold_folder(half, 0, "s2"))
+    (tmp_path / "damaged").mkdir()
+    (tmp_path / "damaged" / "experiment.json").touch()
+    for fold in ("s1", "s2"):
+        folder = fold_folder(first, 0, fold)
+        (folder / "quality" / "noise-white-0").mkdir(parents=True, exist_ok=True)
+        shutil.copy(folder / "predictions.csv", folder / "quality" / "noise-white-0")
+    predictions, trials = matrix(first, described, finished.records)
+    assert set(predictions) == {("hq", "hq"), ("hq", NOISY), ("lq", "telephone")}
+    assert set(trials) == {("hq", "hq"), ("lq", "telephone")}
+    assert sorted(predictions["hq", "hq"], key=str) == sorted(finished.predictions, key=str)
+    page = report_of(first, described, finished.records, finished.predictions, audio=False)
+    assert "Quality of the recordings" in page.read_text(encoding="utf-8")

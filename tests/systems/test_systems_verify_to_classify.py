@@ -434,9 +434,14 @@ def test_only_the_extractor_is_taken_over_and_only_by_the_same_network():
     waveform = noise(30_000)
     assert torch.equal(system.extractor.embedding.weight, other.extractor.embedding.weight)
     torch.testing.assert_close(system.embed([waveform]), other.embed([waveform]))
-    for switches in ({"embedding": 64}, {"num_mels": 64}, {"pooling": "mean"}, {"front": "wide"}):
+    for switches in (
+        {"embedding": 64}, {"num_mels": 64}, {"pooling": "mean"}, {"front": "wide"},
+        {"order": "bn_relu"},
+    ):  # fmt: skip
         with pytest.raises(ValueError, match="another one"):
             made(**switches).adopt(other)
+    with pytest.raises(ValueError, match="no verify_to_classify, but Linear"):
+        system.adopt(torch.nn.Linear(2, 2))
 
 
 @pytest.mark.parametrize(

@@ -345,7 +345,9 @@ def mu_law(waveform: Float[np.ndarray, " N"]) -> Float[np.ndarray, " N"]:
 
 
 def _seed(condition: str, id: str) -> int:
-    digest = hashlib.sha256(f"serkit-env-1:{condition}:{id}".encode()).digest()
+    digest = hashlib.sha256(
+        f"serkit-env-1:{condition}:{id}".encode("utf-8", "surrogateescape")
+    ).digest()
     return int.from_bytes(digest[:8], "big")
 
 

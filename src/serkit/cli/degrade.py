@@ -1,6 +1,7 @@
 """``serkit degrade``: write recordings as they are heard in bad quality."""
 
 import glob
+import os
 import sys
 import warnings
 from collections import Counter
@@ -10,7 +11,7 @@ from typing import Annotated, Any, Literal
 
 import typer
 
-from serkit.cli.predict import MEDIA_SUFFIXES, progress_of, readable
+from serkit.cli.predict import MEDIA_SUFFIXES, printable, progress_of, readable
 from serkit.cli.shell import FAILED, misunderstood, new_console, new_table
 
 SAMPLE_RATE = 16000  # Hz; what every system here listens at
@@ -59,7 +60,9 @@ def degrade(
 
         table = new_table("file", "status", "remarks")
         for path, status, message in bad:
-            table.add_row(Text(readable(path)), Text(status, style="red"), Text(readable(message)))
+            table.add_row(
+                Text(printable(path)), Text(status, style="red"), Text(printable(message))
+            )
         new_console(sys.stdout).print(table)
     where = ", ".join(str(folder) for folder in folders.values())
     others = [f"{kept} there already and kept"] if kept else []
@@ -202,4 +205,6 @@ def _write(target: Path, waveform: Any) -> None:
 
     form = "WAV" if target.suffix.lower() == ".wav" else "FLAC"
     with drafted(target) as draft:
-        soundfile.write(draft, waveform, SAMPLE_RATE, subtype="PCM_16", format=form)
+        # as bytes, since soundfile takes no name that is not text
+        name: Any = draft if os.name == "nt" else os.fsencode(draft)
+        soundfile.write(name, waveform, SAMPLE_RATE, subtype="PCM_16", format=form)

@@ -8,8 +8,8 @@ import typer
 
 from serkit.cli.predict import (
     load_enrolled,
+    printable,
     progress_of,
-    readable,
     recordings_of,
 )
 from serkit.cli.shell import FAILED, misunderstood, new_console, new_table
@@ -41,7 +41,8 @@ def enrol(
         typer.Option(
             "--model",
             metavar="DIR",
-            help="Folder of one model. Default: that of an earlier enrolment, else the newest run.",
+            help="Folder of one model. Default: that of an earlier enrolment, else one of the "
+            "newest run.",
         ),
     ] = None,
 ) -> None:
@@ -56,6 +57,7 @@ def enrol(
     if name is not None and not recordings and not forget:
         misunderstood(f"name recordings of {name} after it, or several folders with --from DIR.")
     from serkit.predictor import Voices, load
+    from serkit.predictor.voices import check_name
 
     if forget or (name is None and from_ is None):
         voices = Voices.load(into)
@@ -66,6 +68,8 @@ def enrol(
         return
     one = {} if name is None else {name: recordings_of(recordings or [])}
     wanted = one if from_ is None else _folders(from_)
+    for each in wanted:
+        check_name(each)  # before hours of work, not after them
     if into.exists():
         listener = load_enrolled(into, model)
     else:
@@ -81,7 +85,9 @@ def enrol(
 
 
 def _newest_model() -> Path:
-    """The newest finished run below ``runs/``, or the demo."""
+    """A model of the newest finished run below ``runs/``, or of the demo; if it may, accepted."""
+    import json
+
     from serkit.predictor import ModelError
 
     places = [Path("demo"), *Path("runs").glob("*"), *Path("runs").glob("*/*")]
@@ -92,7 +98,18 @@ def _newest_model() -> Path:
             "DIR, or make one with 'serkit train verify_to_classify'; the recogniser that comes "
             "with serkit does not verify."
         )
-    return max(finished, key=lambda place: (place / "results.csv").stat().st_mtime)
+    newest = max(finished, key=lambda place: (place / "results.csv").stat().st_mtime)
+    configs = sorted(newest.rglob("config.json"))
+
+    def is_refused(config: Path) -> bool:
+        return json.loads(config.read_text("utf-8")).get("card", {}).get("accepted") is False
+
+    # one, since embeddings of several cannot be compared; of folds none is better than another
+    chosen = min(configs, key=is_refused, default=newest / "config.json").parent
+    new_console(sys.stderr).print(
+        f"with the model in {chosen}; for another: --model DIR", soft_wrap=True
+    )
+    return chosen
 
 
 def _folders(root: Path) -> dict[str, list[Path]]:
@@ -145,7 +162,7 @@ def _report(outcomes: "list[Outcome]", failed: "list[Outcome]", into: Path) -> N
     """What was enrolled and what was not, on the error stream."""
     notes = new_console(sys.stderr)
     for outcome in failed:
-        notes.print(f"{outcome.status}: {readable(outcome.message)}", soft_wrap=True)
+        notes.print(f"{outcome.status}: {printable(outcome.message)}", soft_wrap=True)
     known = sum(outcome.status == "known" for outcome in outcomes)
     good = len(outcomes) - len(failed)
     notes.print(

@@ -442,7 +442,7 @@ def nearest_text(nearest: "Iterable[Neighbour]") -> str:
 def nearest_names(nearest: "Iterable[Neighbour]") -> str:
     """The same by name, a line each: for a table."""
     return "\n".join(
-        f"{one.name}: {Path(readable(one.file)).name} {one.score:.2f}" for one in nearest
+        f"{one.name}: {printable(Path(one.file).name)} {one.score:.2f}" for one in nearest
     )
 
 

@@ -15,6 +15,7 @@ from serkit.cli.predict import (
     nearest_names,
     nearest_plain,
     nearest_text,
+    printable,
     progress_of,
     readable,
     recordings_of,
@@ -125,11 +126,11 @@ def _print_table(outcomes: "Sequence[Outcome]") -> None:
     table.add_column("remarks", overflow="fold")
     shared = shared_doubts(outcomes)
     for outcome in outcomes:
-        file = Text(readable(outcome.file))
+        file = Text(printable(outcome.file))
         remarks = Text("; ".join(note for note in doubts(outcome) if note not in shared))
         if not outcome.verdicts:
             status = Text(outcome.status, style="red")
-            table.add_row(file, status, "", "", "", "", "", Text(readable(outcome.message)))
+            table.add_row(file, status, "", "", "", "", "", Text(printable(outcome.message)))
             continue
         (verdict,) = outcome.verdicts
         table.add_row(

@@ -363,7 +363,12 @@ def hash_order(ids: Iterable[str], *, salt: str) -> list[str]:
         >>> hash_order(["a", "b", "c"], salt="kfold") == hash_order(["c", "b", "a"], salt="kfold")
         True
     """
-    return sorted(ids, key=lambda id: hashlib.sha256(f"{salt}:{id}".encode()).hexdigest())
+    return sorted(
+        ids,
+        key=lambda id: hashlib.sha256(
+            f"{salt}:{id}".encode("utf-8", "surrogateescape")
+        ).hexdigest(),
+    )
 
 
 def _translated(utterance: Utterance, mapping: LabelMap) -> Utterance:

@@ -10,6 +10,7 @@ each fold has a panel of its own, unless the caller says that one system made th
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -90,11 +91,7 @@ def flattened(
         raise ValueError(f"embedding number {number} holds a value that is not finite")
     vectors = vectors.astype(np.float64)
     if method == "tsne":
-        from sklearn.manifold import TSNE
-
-        perplexity = min(30.0, (len(vectors) - 1) / 3)
-        embedded = TSNE(perplexity=perplexity, init="pca", random_state=seed).fit_transform(vectors)
-        return Plane(points=np.asarray(embedded, dtype=np.float64), method=method)
+        return Plane(points=_neighbours_kept(vectors.tobytes(), len(vectors), seed), method=method)
     if method != "pca":
         raise ValueError(f"a map is drawn by 'pca' or 'tsne', not by {method!r}")
     centred = vectors - vectors.mean(axis=0)
@@ -107,6 +104,17 @@ def flattened(
     total = float((sizes**2).sum())
     first, second = (sizes[:2] ** 2 / total).tolist() if total else (0.0, 0.0)
     return Plane(points=points, method=method, shares=(first, second))
+
+
+@lru_cache(maxsize=MOST_PANELS)
+def _neighbours_kept(content: bytes, number: int, seed: int) -> Float[np.ndarray, "B 2"]:
+    """t-SNE of so many embeddings, given as bytes; kept, for a map is drawn in several colours."""
+    from sklearn.manifold import TSNE
+
+    vectors = np.frombuffer(content).reshape(number, -1)
+    perplexity = min(30.0, (number - 1) / 3)
+    embedded = TSNE(perplexity=perplexity, init="pca", random_state=seed).fit_transform(vectors)
+    return np.asarray(embedded, dtype=np.float64)
 
 
 @styled()

@@ -230,7 +230,6 @@ def write_report(
             verification or VerificationEvidence(),
             rows,
             sounds=sounds if audio else None,
-            method=embedding_method,
             draws=draws,
         ),
         *_calibration_section(rows, development, draws),

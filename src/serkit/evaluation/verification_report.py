@@ -16,7 +16,7 @@ from jaxtyping import Float
 
 from serkit.evaluation.affect_figures import det_picture
 from serkit.evaluation.classification import DAGGER, marked
-from serkit.evaluation.embedding_map import Method, embedding_picture
+from serkit.evaluation.embedding_map import MANY_POINTS, embedding_picture
 from serkit.evaluation.export_tables import NOTHING, Table
 from serkit.evaluation.figures import brief, span
 from serkit.evaluation.interval import DRAWS
@@ -219,7 +219,6 @@ def verification_sections(
     rows: Sequence[Prediction],
     *,
     sounds: Mapping[str, Sound] | None = None,
-    method: Method = "pca",
     draws: int = DRAWS,
 ) -> list[Section]:
     """The sections of a report about verification; none when there is no evidence.
@@ -228,7 +227,6 @@ def verification_sections(
         evidence: What the run found.
         rows: Predictions of all seeds and folds, those of the report.
         sounds: Recordings by id, for the nearest examples; None leaves them out.
-        method: Of the map of embeddings.
         draws: Of the bootstrap over speakers.
 
     Example:
@@ -239,7 +237,7 @@ def verification_sections(
         *_trials_section(evidence, draws),
         *_back_ends_section(evidence, draws),
         *_quality_section(evidence, draws),
-        *_space_section(evidence, method),
+        *_space_section(evidence),
         *_nearest_section(evidence, rows, sounds),
     ]
 
@@ -475,7 +473,7 @@ def _quality_section(evidence: VerificationEvidence, draws: int) -> list[Section
     return [Section(name="quality", title="Quality of the recordings", blocks=tuple(blocks))]
 
 
-def _space_section(evidence: VerificationEvidence, method: Method) -> list[Section]:
+def _space_section(evidence: VerificationEvidence) -> list[Section]:
     """All that the first fold's system heard, by emotion and by speaker."""
     if not evidence.sides or not evidence.emotions:
         return []
@@ -484,6 +482,7 @@ def _space_section(evidence: VerificationEvidence, method: Method) -> list[Secti
     vectors |= dict(zip(side.test_ids, side.test, strict=True))
     part = dict.fromkeys(side.train_ids, "training") | dict.fromkeys(side.test_ids, "test")
     speakers = {id: evidence.speakers.get(id) or "unknown" for id in vectors}
+    method = "tsne" if len(vectors) <= MANY_POINTS else "pca"  # t-SNE of more takes minutes
     pictures = [
         embedding_picture(
             vectors, shown, part, method=method, shown_as=shown_as, shaped_by="side", name=name

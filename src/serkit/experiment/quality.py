@@ -46,6 +46,7 @@ from serkit.experiment.folder import (
 )
 from serkit.experiment.kept import keep, restore
 from serkit.experiment.labelled import Trials, read_labelled, write_labelled
+from serkit.experiment.matrix import QUALITY
 from serkit.experiment.run import Experiment
 from serkit.experiment.settings import system_class
 from serkit.experiment.study import (
@@ -72,7 +73,6 @@ from serkit.experiment.waveforms import Waveforms
 from serkit.trainer import load as load_system
 from serkit.trainer.checkpoint import CONFIG
 
-QUALITY = "quality"
 LABELS = ("row", "train", "test")
 """Columns in front of rows, predictions and scores: what was trained, in what, and tested in."""
 
@@ -336,6 +336,8 @@ def quality_study(
             retest(experiment.out, corpus, tested, watch=watch, after_fold=written)
         if study.write_answers(watch):
             study.write_rows(watch)
+        for name in place.rows:  # whose reports were written before they were heard elsewhere
+            _ = gather(place.out_of(recipes[name]), report=True)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -3,6 +3,7 @@
 import io
 import json
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from serkit.evaluation.affect_report import write_affect_report
 from serkit.evaluation.explanation_picture import Explained
 from serkit.evaluation.figures import LearningCurve
 from serkit.evaluation.report import read_learning_curve, write_report
+from serkit.evaluation.verification_report import VerificationEvidence
 from serkit.experiment.explained import read_explanations
 from serkit.experiment.folder import (
     DEVELOPMENT,
@@ -31,6 +33,7 @@ from serkit.experiment.folder import (
     recipe_name,
     utterance_from,
 )
+from serkit.experiment.matrix import matrix
 from serkit.experiment.task import task_of
 from serkit.experiment.verification import evidence
 from serkit.systems import SYSTEMS
@@ -119,6 +122,9 @@ def report_of(
     if protocol["task"] == "affect":
         annotators = {u.id: {r.rater: r.affect for r in u.ratings if r.affect} for u in utterances}
         return write_affect_report(out / REPORT, rows, notes=notes, annotators=annotators, **common)
+    heard, tried = matrix(out, described, records)
+    if heard:
+        verified = replace(verified or VerificationEvidence(), quality=heard, quality_trials=tried)
     return write_report(
         out / REPORT,
         rows,

@@ -529,8 +529,9 @@ class Predictor:
             raise VoicesError(f"there are no recordings to enrol for {name}; give at least one")
         if not members:
             raise EnrolmentError(name, outcomes)
+        anew = not self.voices.enrolled  # also when all that another model enrolled was forgotten
         voice = self.voices.add(name, members)
-        if not self.voices.fingerprint:
+        if anew or self.folders:  # the same model may have been moved since
             self.voices.fingerprint = model_fingerprint(system)
             self.voices.model = str(Path(self.folders[0]).resolve()) if self.folders else ""
         return Enrolment(voice=voice, outcomes=outcomes)

@@ -14,6 +14,7 @@ import difflib
 import hashlib
 import json
 import math
+import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -233,9 +234,11 @@ class Voices:
 
         Returns:
             The path.
+
+        Raises:
+            VoicesError: Nothing can be written there.
         """
         path = Path(path)
-        path.parent.mkdir(parents=True, exist_ok=True)
         stored = {
             "format": FORMAT,
             "model": self.model,
@@ -243,7 +246,8 @@ class Voices:
             "voices": {
                 voice.name: [
                     {
-                        "file": member.file,
+                        # names of old archives need not be text, and JSON is
+                        "file": os.fsencode(member.file).decode("utf-8", "replace"),
                         "sound": member.sound,
                         "embedding": base64.b64encode(
                             member.embedding.astype("<f4").tobytes()
@@ -254,7 +258,13 @@ class Voices:
                 for voice in self
             },
         }
-        write_json(path, stored)
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            write_json(path, stored)
+        except OSError as error:
+            raise VoicesError(
+                f"{path} cannot be written ({error.strerror or error}); choose another place"
+            ) from error
         return path
 
     @classmethod
@@ -274,6 +284,8 @@ class Voices:
             True
         """
         path = Path(path)
+        if path.is_dir():
+            raise VoicesError(f"{path} is a folder; name a file in it, such as {path}/voices.json")
         if not path.is_file():
             raise VoicesError(
                 f"there is no file {path}; make it with serkit enrol NAME FILES... --into {path}"
@@ -339,7 +351,7 @@ def verdict(
     if voice.least_cosine < threshold:
         notes.append(
             f"the utterances enrolled for {voice.name} are far apart (least cosine "
-            f"{voice.least_cosine:.2f}): do all of them show it?"
+            f"{voice.least_cosine:.3f}, threshold {threshold:.3f}): do all of them show it?"
         )
     if any(member.sound == sound for member in voice.members):
         notes.append(f"this very recording is enrolled for {voice.name}: it proves nothing")

@@ -511,20 +511,30 @@ class VerifyToClassify(nn.Module):
         """One unit vector per utterance: the mean of those of its crops, in evaluation mode."""
         return functional.normalize(self._heard(waveforms, unit), dim=1)
 
-    def adopt(self, pretrained: "VerifyToClassify") -> None:
+    def adopt(self, pretrained: nn.Module) -> None:
         """Take over the extractor of a system that was trained elsewhere.
 
         Raises:
-            ValueError: Its network or its front end is another one.
+            ValueError: It is another system, or its network or its front end is another one.
         """
+        if not isinstance(pretrained, VerifyToClassify):
+            raise ValueError(f"it is no verify_to_classify, but {type(pretrained).__name__}")
         theirs, ours = pretrained.extractor.state_dict(), self.extractor.state_dict()
-        apart = [
-            name for name in ours if name not in theirs or theirs[name].shape != ours[name].shape
-        ]
-        if apart or theirs.keys() != ours.keys() or pretrained.front_end() != self.front_end():
+        shapes = [{name: tensor.shape for name, tensor in one.items()} for one in (theirs, ours)]
+        if (
+            shapes[0] != shapes[1]
+            or pretrained.config.order != self.config.order  # which no shape shows
+            or pretrained.front_end() != self.front_end()
+        ):
+            network = ("size", "front", "num_mels", "pooling", "embedding", "order")
+            apart = [
+                f"{name}={getattr(pretrained.config, name)}".lower()
+                for name in (*network, "squeeze_excitation")
+                if getattr(pretrained.config, name) != getattr(self.config, name)
+            ]
             raise ValueError(
-                f"the pre-trained network is another one ({apart[0] if apart else 'front end'}): "
-                f"its settings are {pretrained.config}"
+                f"the pre-trained network is another one: it has {', '.join(apart)}; take the "
+                "same (--set NAME=VALUE)"
             )
         self.extractor.load_state_dict(theirs)
 
