@@ -7,15 +7,16 @@ on where it was stopped. The network is the small one but in the rows of sizes; 
 every row keeps the best on its development speakers. A GPU trains a row in some minutes.
 
 spectrogram, waveform, mel  from nothing; mel is a spectrogram of 128 mel bins in place of 257
-                            linear ones, whose frequencies are not stretched in training
+                            linear ones, whose frequencies are not stretched in training; what
+                            follows has mel bins unless its name says otherwise
 A-from-B                    picture A on Emo-DB; the network was trained before on RAVDESS, on
                             picture B, by facenet_ravdess.py (--folds 1 is enough): everything but
                             the last layer is taken over and goes on learning
-triplet, softmax+triplet    spectrograms, with other losses
-hardest, random-violating   triplets by other mining
-0.5-0.25, 1.0-1.0, 2.0-1.0  spectrograms of other windows: seconds, and from one to the next
+triplet, softmax+triplet    other losses
+hardest, random-violating   triplets alone, by other mining
+0.5-0.25, 1.0-1.0, 2.0-1.0  other windows: seconds, and from one to the next
 half, default               wider networks, larger pictures
-plain                       spectrograms that are not perturbed in training
+plain                       not perturbed in training
 """
 
 from collections.abc import Mapping
@@ -49,10 +50,10 @@ OTHERS: dict[str, dict[str, Any]] = {
     "default": {"size": "default"},
     "plain": {"augment": "none"},
 }
-"""Row to what it changes of ``spectrogram``."""
+"""Row to what it changes of ``mel``."""
 
 
-def row(name: str, picture: str = "spectrogram", **switches: Any) -> Recipe:
+def row(name: str, picture: str = "mel", **switches: Any) -> Recipe:
     """From nothing."""
     return Recipe(
         results=f"{RESULTS}/{name}",
@@ -95,11 +96,8 @@ def recipe() -> Mapping[str, Recipe]:
 
 def against() -> dict[str, str]:
     """Row to the row it is compared with."""
-    return {
-        name: name.partition("-from-")[0] if "-from-" in name else "spectrogram"
-        for name in recipe()
-        if name != "spectrogram"
-    }
+    others = {name: name.partition("-from-")[0] for name in recipe() if "-from-" in name}
+    return {"mel": "spectrogram", "waveform": "mel", **others, **dict.fromkeys(OTHERS, "mel")}
 
 
 if __name__ == "__main__":
