@@ -15,7 +15,8 @@ A-from-B                    picture A on Emo-DB; the network was trained before 
 triplet, softmax+triplet    other losses
 hardest, random-violating   triplets alone, by other mining
 0.5-0.25, 1.0-1.0, 2.0-1.0  other windows: seconds, and from one to the next
-half, default               wider networks, larger pictures
+half, default               wider networks, larger pictures; default is the published one
+default-softmax+triplet     the published network with both losses
 plain                       not perturbed in training
 """
 
@@ -33,8 +34,8 @@ FINE_TUNING_LR = 1e-3
 """Half the rate of training from nothing, so that what was learnt before is not lost at once."""
 
 SOURCES = {
-    "mel": "facenet.ravdess-6fold/seed0/fold-1",
-    "waveform": "facenet.ravdess-6fold.waveform/seed0/fold-1",
+    "mel": "facenet.ravdess-6fold.small/seed0/fold-1",
+    "waveform": "facenet.ravdess-6fold.small.waveform/seed0/fold-1",
 }
 """Picture to the model that was trained on it."""
 
@@ -48,6 +49,7 @@ OTHERS: dict[str, dict[str, Any]] = {
     "2.0-1.0": {"window": 2.0, "hop": 1.0},
     "half": {"size": "half"},
     "default": {"size": "default"},
+    "default-softmax+triplet": {"size": "default", "loss": "softmax_triplet"},
     "plain": {"augment": "none"},
 }
 """Row to what it changes of ``mel``."""
@@ -97,7 +99,13 @@ def recipe() -> Mapping[str, Recipe]:
 def against() -> dict[str, str]:
     """Row to the row it is compared with."""
     others = {name: name.partition("-from-")[0] for name in recipe() if "-from-" in name}
-    return {"mel": "spectrogram", "waveform": "mel", **others, **dict.fromkeys(OTHERS, "mel")}
+    return {
+        "mel": "spectrogram",
+        "waveform": "mel",
+        **others,
+        **dict.fromkeys(OTHERS, "mel"),
+        "default-softmax+triplet": "default",
+    }
 
 
 if __name__ == "__main__":

@@ -2,20 +2,14 @@
 
     python recipes/facenet_fusion.py
 
-No audio and no training: it reads what facenet_emodb_tables.py, facenet_emodb.py and
-facenet_ravdess.py wrote. Both parts weigh the same; nothing is chosen. Writes three files and their
-predictions; those whose parts are not finished are named and left out.
-
-results/facenet.emodb-5pairs.fusion.csv   from nothing, and pre-trained (a column ``row``)
-results/facenet.emodb-loso.fusion.csv
-results/facenet.ravdess-6fold.fusion.csv
+No audio and no training: it reads what facenet_emodb_tables.py wrote. Both parts weigh the same;
+nothing is chosen. Writes results/facenet.emodb-5pairs.fusion.csv (a column ``row``: from nothing,
+and pre-trained) and its predictions; rows whose parts are not finished are named and left out.
 """
 
 from collections.abc import Mapping
 
-from facenet_emodb import RESULTS as EMODB
 from facenet_emodb_tables import RESULTS as TABLE
-from facenet_ravdess import recipe as ravdess
 
 from serkit.experiment import fusion
 
@@ -29,14 +23,9 @@ PAIRS = (
 
 def recipe() -> Mapping[str, tuple[str, ...]]:
     """Name of the results to those they are made of."""
-    pairs = {
+    return {
         f"facenet.emodb-5pairs.fusion/{'+'.join(pair)}": tuple(f"{TABLE}/{row}" for row in pair)
         for pair in PAIRS
-    }
-    return {
-        **pairs,
-        "facenet.emodb-loso.fusion": tuple(EMODB.values()),
-        "facenet.ravdess-6fold.fusion": tuple(part.results for part in ravdess()),
     }
 
 

@@ -47,8 +47,8 @@ def recipe() -> tuple[Recipe, ...]:
     refit = replace(
         chosen,
         results=f"{chosen.results}.refit",
-        system_settings={**chosen.system_settings, "objective": "am_softmax"},
-        settings=replace(TRAINING, label_smoothing=0.0),
+        system_settings={**chosen.system_settings, "size": "fast34", "objective": "am_softmax"},
+        settings=replace(TRAINING, epochs=80, label_smoothing=0.0),
         refit="full",
     )
     return chosen, refit

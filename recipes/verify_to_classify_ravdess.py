@@ -48,7 +48,7 @@ def recipe() -> tuple[Recipe, ...]:
     refit = replace(
         chosen,
         results=f"{chosen.results}.refit",
-        system_settings={**chosen.system_settings, "objective": "am_softmax"},
+        system_settings={**chosen.system_settings, "size": "fast34", "objective": "am_softmax"},
         settings=replace(TRAINING, label_smoothing=0.0),
         refit="full",
     )
