@@ -42,7 +42,7 @@ TRAINING = replace(
     label_smoothing=0.1,
 )
 
-LOSS = "softmax"
+LOSS = "softmax_triplet"
 """Of the published network here."""
 
 
