@@ -14,7 +14,7 @@ import torch
 from typer.testing import CliRunner, Result
 
 from serkit.cli import app
-from serkit.predictor import NONE, Voices
+from serkit.predictor import NONE, Predictor, Voices
 from serkit.systems.crnn import CRNN, Config
 from serkit.trainer import checkpoint
 
@@ -143,6 +143,22 @@ def test_a_folder_per_emotion_becomes_a_recogniser(
     assert "unreadable" not in refused.stderr  # nothing was heard before
 
 
+def test_two_that_enrol_at_once_lose_nothing(
+    voices: Path, tone: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What another command wrote while this one listened is kept."""
+    listen = Predictor.enrol
+
+    def meanwhile(self: Predictor, name: str, *given: Any, **named: Any) -> Any:
+        if name == "slow":
+            assert serkit("enrol", "quick", tone("quick.wav", 9), "--into", voices).exit_code == 0
+        return listen(self, name, *given, **named)
+
+    monkeypatch.setattr(Predictor, "enrol", meanwhile)
+    assert serkit("enrol", "slow", tone("slow.wav", 3), "--into", voices).exit_code == 0
+    assert {"slow", "quick"} <= {voice.name for voice in Voices.load(voices)}
+
+
 def test_an_emotion_can_be_forgotten(voices: Path) -> None:
     done = serkit("enrol", "humming", "--forget", "--into", voices)
     assert done.exit_code == 0
@@ -168,6 +184,7 @@ def test_an_emotion_can_be_forgotten(voices: Path) -> None:
         (["enrol", "--into", "new.json"], 1, "there is no file new.json; make it with"),
         (["enrol", "x", "TONE", "--into", "TONE"], 1, "is damaged: it is not JSON"),
         (["enrol", "x", "TONE", "--into", "HERE"], 1, "is a folder; name a file in it"),
+        (["enrol", "x", "gone.wav", "--into", "BELOW", "--model", "OTHER"], 1, "is no folder)"),
         (["verify", "humming", "TONE"], 2, "--voices"),
         (["verify", "hummin", "TONE", "--voices", "VOICES"], 1, "did you mean 'humming'?"),
         (["verify", "humming", "TONE", "--voices", "gone.json"], 1, "there is no file gone.json"),
@@ -191,6 +208,7 @@ def test_every_misuse_is_answered_with_what_to_do(
         "HERE": tmp_path,
         "RUN": run,
         "OTHER": run / "seed0" / "fold-08",
+        "BELOW": voices / "new.json",
     }
     before = voices.read_bytes()
     done = serkit(*(meant.get(word, word) for word in words))

@@ -23,11 +23,18 @@ from serkit.experiment.folder import (
 )
 from serkit.experiment.labelled import read_labelled
 from serkit.experiment.task import TASKS
-from serkit.experiment.verification import BACKENDS, SIDES, TRIALS, evidence, read_sides
+from serkit.experiment.verification import (
+    BACKENDS,
+    EMBEDDINGS,
+    SIDES,
+    TRIALS,
+    evidence,
+    read_sides,
+)
 from serkit.models import KINDS
 from serkit.systems.verify_to_classify import VerifyToClassify
 from serkit.trainer import Settings
-from serkit.trainer.checkpoint import read_config
+from serkit.trainer.checkpoint import MODEL, read_config
 
 QUICK = Settings(
     **{
@@ -137,6 +144,25 @@ def test_the_report_gets_the_evidence(verified: Path) -> None:
     page = (verified / "report.html").read_text(encoding="utf-8")
     assert "Is this the same emotion?" in page
     assert "the epoch with the best equal error rate" in page
+
+
+def test_a_run_whose_models_were_deleted_still_has_its_report(
+    verified: Path, tmp_path: Path
+) -> None:
+    """Errors and curves stay; what needs embeddings, the map and the examples, is left out."""
+    out = shutil.copytree(verified, tmp_path / "run")
+    for heavy in (MODEL, EMBEDDINGS):
+        (fold_folder(out, 0, "s1") / heavy).unlink()
+    (out / "report.html").unlink()
+    finished = gather(out, report=True)
+    assert finished.report is not None
+    page = finished.report.read_text(encoding="utf-8")
+    assert "Is this the same emotion?" in page
+    found, utterances = evidence(out, read_experiment(out), finished.records)
+    assert found is not None
+    assert found.pairwise
+    assert not found.sides
+    assert not utterances
 
 
 def test_another_checkout_goes_on_with_trials_and_backends(

@@ -57,7 +57,7 @@ def enrol(
     if name is not None and not recordings and not forget:
         misunderstood(f"name recordings of {name} after it, or several folders with --from DIR.")
     from serkit.predictor import Voices, load
-    from serkit.predictor.voices import check_name
+    from serkit.predictor.voices import check_name, check_place
 
     if forget or (name is None and from_ is None):
         voices = Voices.load(into)
@@ -70,6 +70,7 @@ def enrol(
     wanted = one if from_ is None else _folders(from_)
     for each in wanted:
         check_name(each)  # before hours of work, not after them
+    check_place(into)
     if into.exists():
         listener = load_enrolled(into, model)
     else:
@@ -77,8 +78,11 @@ def enrol(
     outcomes = _enrol_each(listener, wanted)
     failed = [outcome for outcome in outcomes if outcome.status not in ("ok", "known")]
     if len(failed) < len(outcomes):
-        _ = listener.voices.save(into)
-        _show(listener.voices)
+        # what another command enrolled there meanwhile stays
+        voices = Voices.load(into) if into.exists() else Voices()
+        voices.merge(listener.voices)
+        _ = voices.save(into)
+        _show(voices)
     _report(outcomes, failed, into)
     if failed:
         raise typer.Exit(FAILED)

@@ -58,7 +58,7 @@ from serkit.experiment.labelled import read_labelled, write_labelled
 from serkit.experiment.task import TASKS, Row
 from serkit.experiment.waveforms import Waveforms
 from serkit.models.classifiers import KINDS, Classifier
-from serkit.trainer.checkpoint import CONFIG, read_config
+from serkit.trainer.checkpoint import CONFIG, MODEL, read_config
 from serkit.trainer.run import write_json
 
 # Shapes: B utterances, D embedding, C emotions.
@@ -402,11 +402,14 @@ def evidence(
                 "eer": record.development["eer"],
                 "untrained_eer": record.development["untrained_eer"],
             }
-        if (folder / CONFIG).is_file():
+        if (folder / CONFIG).is_file() and (folder / MODEL).is_file():
             cards.append(read_config(folder)["card"].get("verification", {}))
         if (folder / TRIALS["development"]).is_file():
             development += read_scored_trials(folder / TRIALS["development"])
-        if record.seed != first or not (folder / SIDES).is_file():
+        # of a run whose models were deleted to save space, the rest is shown
+        if record.seed != first or not all(
+            (folder / each).is_file() for each in (SIDES, EMBEDDINGS)
+        ):
             continue
         for side in json.loads((folder / SIDES).read_text(encoding="utf-8")).values():
             utterances |= {name: utterance_from(name, facts) for name, facts in side.items()}

@@ -229,6 +229,20 @@ class Voices:
         ]
         return tuple(sorted(everything, key=lambda one: (-one.score, one.name, one.file))[:k])
 
+    def merge(self, other: "Voices") -> None:
+        """Enrol what others enrolled with the same model, as if it had been added here.
+
+        Raises:
+            VoicesError: They are of another model, or a sound is enrolled for another emotion here.
+        """
+        if self.fingerprint and self.fingerprint != other.fingerprint:
+            raise VoicesError(
+                f"they are of another model ({self.model}), whose embeddings cannot be compared"
+            )
+        self.fingerprint, self.model = other.fingerprint, other.model
+        for voice in other:
+            _ = self.add(voice.name, voice.members)
+
     def save(self, path: str | Path) -> Path:
         """Write them as JSON: the whole file or nothing, embeddings to the last bit.
 
@@ -262,9 +276,7 @@ class Voices:
             path.parent.mkdir(parents=True, exist_ok=True)
             write_json(path, stored)
         except OSError as error:
-            raise VoicesError(
-                f"{path} cannot be written ({error.strerror or error}); choose another place"
-            ) from error
+            raise _unwritable(path, error.strerror or str(error)) from error
         return path
 
     @classmethod
@@ -285,7 +297,7 @@ class Voices:
         """
         path = Path(path)
         if path.is_dir():
-            raise VoicesError(f"{path} is a folder; name a file in it, such as {path}/voices.json")
+            raise _folder(path)
         if not path.is_file():
             raise VoicesError(
                 f"there is no file {path}; make it with serkit enrol NAME FILES... --into {path}"
@@ -511,6 +523,30 @@ def _member(stored: _StoredMember) -> Member:
     if not abs(float(np.linalg.norm(embedding)) - 1.0) < 1e-3:  # also when it is not finite
         raise VoicesError(f"the embedding of {stored.file} is not of length 1")
     return Member(file=stored.file, sound=stored.sound, embedding=embedding)
+
+
+def check_place(path: str | Path) -> None:
+    """Say where ``save`` could not write, before hours of work and not after them.
+
+    Raises:
+        VoicesError: Nothing can be written there.
+    """
+    path = Path(path)
+    if path.is_dir():
+        raise _folder(path)
+    there = path if path.exists() else next(up for up in path.absolute().parents if up.exists())
+    if not path.exists() and not there.is_dir():
+        raise _unwritable(path, f"{there} is no folder")
+    if not os.access(there, os.W_OK):
+        raise _unwritable(path, f"{there} is read-only")
+
+
+def _folder(path: Path) -> VoicesError:
+    return VoicesError(f"{path} is a folder; name a file in it, such as {path}/voices.json")
+
+
+def _unwritable(path: Path, why: str) -> VoicesError:
+    return VoicesError(f"{path} cannot be written ({why}); choose another place")
 
 
 def _damaged(path: Path, why: str) -> VoicesError:
