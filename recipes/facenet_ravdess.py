@@ -5,17 +5,19 @@
 Writes a file for each row, and its predictions; goes on where it was stopped.
 
 results/facenet.ravdess-6fold.csv                 the published network, spectrograms of mel bins;
-                                                  fold 1 is what facenet_emodb.py begins from
+                                                  its fold 1 begins facenet_emodb.py's row .default
 results/facenet.ravdess-6fold.small.csv           the small one: only its fold 1 is needed, which
-                                                  facenet_emodb_tables.py begins from
+                                                  begins the others of facenet_emodb.py and
+                                                  facenet_emodb_tables.py
 results/facenet.ravdess-6fold.small.waveform.csv  the same, from waveform diagrams
 
 The long silence before and after each sentence is left out (``trim``), since its windows say
 nothing. Trained on all speakers outside the test fold (refit "full"), for as many epochs as were
 fixed beforehand. The published network needs a GPU: some minutes a fold.
 
-One cycle, averaged weights, smoothed labels, perturbed pictures, mel bins, the size of the network
-and its loss were chosen on development speakers; docs/systems/facenet.md has what was tried.
+One cycle, averaged weights, smoothed labels, perturbed pictures and mel bins were chosen on
+development speakers. So was the size on Emo-DB; here only the small and the half network were
+tried, and the loss in the half one, where the two tied: docs/systems/facenet.md.
 """
 
 from dataclasses import replace

@@ -14,8 +14,9 @@ for more epochs, since after 30 the network had not even learnt its training sid
 The row ``.refit`` learns from twenty speakers in place of sixteen, as the other recognisers of this
 protocol do, by the objective that had the lowest equal error rate on the development speakers of
 that table, ``am_softmax``, and like there without smoothed labels. Its network is the larger
-``fast34``, for a GPU, which was chosen on development speakers too. In the row itself nothing is
-chosen.
+``fast34``, for a GPU, for 80 epochs: docs/systems/verify_to_classify.md says why. In the row itself
+no epoch is chosen, the last is taken; the classifier's settings are chosen over inner folds of its
+training speakers.
 """
 
 from dataclasses import replace

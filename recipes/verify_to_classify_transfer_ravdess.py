@@ -2,8 +2,8 @@
 
     python recipes/verify_to_classify_transfer_ravdess.py [--corpus FOLDER] [--folds 1,2]
 
-The extractor is that of fold 03 of verify_to_classify_emodb.py (run it before, --folds 03 is
-enough), trained on acted German, and stays frozen; only the classifier and the enrolments are of
+The extractor is that of fold 03 of verify_to_classify_emodb.py (run it before: --folds 03 --rows
+verify_to_classify.emodb-loso is enough), trained on acted German, and stays frozen; only the classifier and the enrolments are of
 RAVDESS. Writes results/verify_to_classify.ravdess-6fold.from-emodb.frozen.csv and what is behind
 it; goes on where it was stopped. About two minutes a fold.
 """
@@ -23,7 +23,8 @@ def recipe() -> Recipe:
         protocol=whole.protocol,
         system_settings=whole.system_settings,
         pretrained="verify_to_classify.emodb-loso/seed0/fold-03",
-        pretrained_by="recipes/verify_to_classify_emodb.py --folds 03",
+        pretrained_by="recipes/verify_to_classify_emodb.py --folds 03 --rows "
+        "verify_to_classify.emodb-loso",
         frozen=True,
     )
 
