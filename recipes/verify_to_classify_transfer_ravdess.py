@@ -3,8 +3,8 @@
     python recipes/verify_to_classify_transfer_ravdess.py [--corpus FOLDER] [--folds 1,2]
 
 The extractor is that of fold 03 of verify_to_classify_emodb.py (run it before: --folds 03 --rows
-verify_to_classify.emodb-loso is enough), trained on acted German, and stays frozen; only the classifier and the enrolments are of
-RAVDESS. Writes results/verify_to_classify.ravdess-6fold.from-emodb.frozen.csv and what is behind
+verify_to_classify.emodb-loso is enough), trained on acted German, and stays frozen; only the
+classifier and the enrolments are of RAVDESS. Writes results/verify_to_classify.ravdess-6fold.from-emodb.frozen.csv and what is behind
 it; goes on where it was stopped. About two minutes a fold.
 """
 
