@@ -4,10 +4,11 @@
 
 The extractor is that of fold 1 of verify_to_classify_ravdess.py (run it before: --folds 1 --rows
 verify_to_classify.ravdess-6fold is enough), trained on acted English; its emotions, eight, are not
-those of Emo-DB. Frozen, only the classifier and the enrolments are of Emo-DB: a minute a fold. Fine-tuned, every fold goes on from
-there at a third of the learning rate, chosen by its own development speakers; as long as training
-from nothing. Writes results/verify_to_classify.emodb-5pairs.from-ravdess.<how>.csv and what is
-behind it; goes on where it was stopped.
+those of Emo-DB. Frozen, only the classifier and the enrolments are of Emo-DB: a minute a fold.
+Fine-tuned, every fold goes on from there at a third of the learning rate, chosen by its own
+development speakers; as long as training from nothing. Writes
+results/verify_to_classify.emodb-5pairs.from-ravdess.<how>.csv and what is behind it; goes on where
+it was stopped.
 """
 
 from dataclasses import replace

@@ -4,8 +4,9 @@
 
 The extractor is that of fold 03 of verify_to_classify_emodb.py (run it before: --folds 03 --rows
 verify_to_classify.emodb-loso is enough), trained on acted German, and stays frozen; only the
-classifier and the enrolments are of RAVDESS. Writes results/verify_to_classify.ravdess-6fold.from-emodb.frozen.csv and what is behind
-it; goes on where it was stopped. About two minutes a fold.
+classifier and the enrolments are of RAVDESS. Writes
+results/verify_to_classify.ravdess-6fold.from-emodb.frozen.csv and what is behind it; goes on where
+it was stopped. About two minutes a fold.
 """
 
 from verify_to_classify_ravdess import recipe as from_nothing
