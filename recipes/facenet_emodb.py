@@ -9,7 +9,7 @@ results/facenet.emodb-loso.default.csv  the published network, softmax; a GPU tr
                                         minutes
 
 Both see spectrograms of mel bins and were trained before on RAVDESS (fold 1 of facenet_ravdess.py,
-of the same size, which must be run before: --folds 1 is enough). They go on learning on all
+of the same size, which must be run before). They go on learning on all
 speakers but the tested one (refit "full"), the published one for all of 30 epochs, the small one
 for 20, fixed beforehand by its time on a processor. The losses were chosen on the development
 speakers of facenet_emodb_tables.py.
@@ -17,7 +17,7 @@ speakers of facenet_emodb_tables.py.
 
 from dataclasses import replace
 
-from facenet_emodb_tables import FINE_TUNING_LR
+from facenet_emodb_tables import FINE_TUNING_LR, SOURCES
 from facenet_ravdess import TRAINING, network
 
 from serkit.experiment import Recipe, study
@@ -33,7 +33,7 @@ def recipe() -> tuple[Recipe, ...]:
         system_settings=network("mel", loss="softmax_triplet"),
         settings=replace(TRAINING, epochs=20, lr=FINE_TUNING_LR),
         refit="full",
-        pretrained="facenet.ravdess-6fold.small/seed0/fold-1",
+        pretrained=SOURCES["mel"],
         pretrained_by="recipes/facenet_ravdess.py --rows facenet.ravdess-6fold.small --folds 1",
     )
     published = replace(

@@ -10,7 +10,7 @@ spectrogram, waveform, mel  from nothing; mel is a spectrogram of 128 mel bins i
                             linear ones, whose frequencies are not stretched in training; what
                             follows has mel bins unless its name says otherwise
 A-from-B                    picture A on Emo-DB; the network was trained before on RAVDESS, on
-                            picture B, by facenet_ravdess.py (--folds 1 is enough): everything but
+                            picture B, by a small row of facenet_ravdess.py (fold 1): everything but
                             the last layer is taken over and goes on learning
 triplet, softmax+triplet    other losses
 hardest, random-violating   triplets alone, by other mining

@@ -44,9 +44,6 @@ TRAINING = replace(
     label_smoothing=0.1,
 )
 
-LOSS = "softmax_triplet"
-"""Of the published network here."""
-
 
 def network(picture: str, **switches: Any) -> dict[str, Any]:
     """The small one, unless another size is asked for, which sees one of the pictures."""
@@ -73,8 +70,8 @@ def recipe() -> tuple[Recipe, ...]:
     published = replace(
         small,
         results="facenet.ravdess-6fold",
-        system_settings=network("mel", trim=30.0, size="default", loss=LOSS),
-        settings=replace(TRAINING, epochs=15 if LOSS == "softmax" else 30),
+        system_settings=network("mel", trim=30.0, size="default", loss="softmax_triplet"),
+        settings=TRAINING,
     )
     return published, small, waveform
 

@@ -159,6 +159,17 @@ def test_two_that_enrol_at_once_lose_nothing(
     assert {"slow", "quick"} <= {voice.name for voice in Voices.load(voices)}
 
 
+def test_when_all_are_forgotten_another_model_may_enrol(
+    run: Path, voices: Path, tone: Callable[..., Path]
+) -> None:
+    for voice in Voices.load(voices):
+        assert serkit("enrol", voice.name, "--forget", "--into", voices).exit_code == 0
+    other = run / "seed0" / "fold-08"
+    done = serkit("enrol", "new", tone("new.wav", 5), "--into", voices, "--model", other)
+    assert done.exit_code == 0, done.output
+    assert [voice.name for voice in Voices.load(voices)] == ["new"]
+
+
 def test_an_emotion_can_be_forgotten(voices: Path) -> None:
     done = serkit("enrol", "humming", "--forget", "--into", voices)
     assert done.exit_code == 0

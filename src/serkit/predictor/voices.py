@@ -235,7 +235,7 @@ class Voices:
         Raises:
             VoicesError: They are of another model, or a sound is enrolled for another emotion here.
         """
-        if self.fingerprint and self.fingerprint != other.fingerprint:
+        if len(self) and self.fingerprint != other.fingerprint:
             raise VoicesError(
                 f"they are of another model ({self.model}), whose embeddings cannot be compared"
             )
