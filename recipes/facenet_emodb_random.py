@@ -2,7 +2,7 @@
 
     python recipes/facenet_emodb_random.py [--corpus FOLDER] [--folds 1,2]
 
-The row ``spectrogram`` of facenet_emodb_tables.py, but takes are dealt to five folds whoever
+The row ``mel`` of facenet_emodb_tables.py, but takes are dealt to five folds whoever
 speaks. The number is speaker-dependent and text-dependent, is labelled so, and is comparable with
 no other one here. Writes results/facenet.emodb-random5.csv and its predictions; goes on where it
 was stopped.
@@ -18,7 +18,7 @@ from serkit.experiment import Recipe, study
 def recipe() -> Recipe:
     """What decides the rows."""
     return replace(
-        row("random", "spectrogram"),
+        row("random"),
         results="facenet.emodb-random5",
         protocol="emodb-random5",
     )
