@@ -247,6 +247,13 @@ def test_a_codec_that_ffmpeg_lacks_is_no_condition(monkeypatch: pytest.MonkeyPat
         parse_condition("codec:opus")
 
 
+@pytest.mark.parametrize("condition", ["telephone", "codec:opus", "codec:mp3"])
+def test_one_sample_stays_one_where_a_lower_rate_leaves_none(condition: str) -> None:
+    heard = degrade(np.ones(1, np.float32), condition, id="a", sample_rate=44100)
+    assert heard.shape == (1,)
+    assert np.isfinite(heard).all()
+
+
 # -- low quality ----------------------------------------------------------------------------------
 
 

@@ -324,8 +324,8 @@ def telephone(
     low, high = BAND[0] / frequency[1:], frequency[1:] / BAND[1]
     gain[1:] = 1 / np.sqrt((1 + low ** (2 * BAND_ORDER)) * (1 + high ** (2 * BAND_ORDER)))
     band = np.fft.irfft(np.fft.rfft(waveform, size) * gain, size)[: waveform.size]
-    narrow = resample(band.astype(np.float32), sample_rate, TELEPHONE_RATE).astype(np.float64)
-    narrow = mu_law(_below_full_scale(narrow)).astype(np.float32)
+    narrow = _some(resample(band.astype(np.float32), sample_rate, TELEPHONE_RATE))
+    narrow = mu_law(_below_full_scale(narrow.astype(np.float64))).astype(np.float32)
     return _fit(resample(narrow, TELEPHONE_RATE, sample_rate), waveform.size)
 
 
@@ -499,7 +499,7 @@ def _through_codec(
 ) -> Float[np.ndarray, " N"]:
     """Encoded into memory and decoded; the container knows the codec's delay and takes it out."""
     file = io.BytesIO()
-    sound = resample(waveform.astype(np.float32), sample_rate, CODEC_RATE)
+    sound = _some(resample(waveform.astype(np.float32), sample_rate, CODEC_RATE))
     with av.open(file, "w", format=codec.container) as output:
         stream: Any = output.add_stream(
             codec.encoder, rate=CODEC_RATE, layout="mono", options=dict(codec.options)
@@ -525,6 +525,11 @@ def _through_codec(
 def _fit(waveform: Float32[np.ndarray, " _"], length: int) -> Any:
     """Cut or filled with silence to a length."""
     return np.pad(waveform[:length], (0, max(0, length - waveform.size))).astype(np.float64)
+
+
+def _some(waveform: Float32[np.ndarray, " _"]) -> Float32[np.ndarray, " _"]:
+    """A sample of silence where a lower rate left none of a few samples."""
+    return waveform if waveform.size else np.zeros(1, np.float32)
 
 
 def _fast_size(length: int) -> int:
