@@ -16,6 +16,7 @@ triplet, softmax+triplet    other losses
 hardest, random-violating   triplets alone, by other mining
 0.5-0.25, 1.0-1.0, 2.0-1.0  other windows: seconds, and from one to the next
 half, default               wider networks, larger pictures; default is the published one
+medium-softmax+triplet      as wide as half, pictures as small, both losses
 default-softmax+triplet     the published network with both losses
 plain                       not perturbed in training
 """
@@ -49,6 +50,7 @@ OTHERS: dict[str, dict[str, Any]] = {
     "2.0-1.0": {"window": 2.0, "hop": 1.0},
     "half": {"size": "half"},
     "default": {"size": "default"},
+    "medium-softmax+triplet": {"size": "medium", "loss": "softmax_triplet"},
     "default-softmax+triplet": {"size": "default", "loss": "softmax_triplet"},
     "plain": {"augment": "none"},
 }

@@ -85,6 +85,7 @@ class Size:
 SIZES = {
     "default": Size(width=1.0, picture=160, planes=3, embedding=512, dropout=0.6),
     "half": Size(width=0.5, picture=160, planes=3, embedding=256, dropout=0.3),
+    "medium": Size(width=0.5, picture=96, planes=1, embedding=256, dropout=0.3),
     "small": Size(width=0.25, picture=96, planes=1, embedding=128, dropout=0.3),
 }
 
@@ -131,7 +132,7 @@ class Config:
     augment: Augment = "none"
     """In training, stretch the frequencies of a spectrogram as another vocal tract would, blank a
     band of columns and one of rows of a picture, or both."""
-    size: Literal["default", "half", "small"] = "small"
+    size: Literal["default", "half", "medium", "small"] = "small"
     """Widths of the network and size of the pictures; ``default`` is for a GPU."""
     loss: Loss = "softmax"
     """Cross entropy, triplets of embeddings, or the sum of both."""
