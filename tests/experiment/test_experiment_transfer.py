@@ -198,6 +198,7 @@ def test_a_model_that_heard_a_tested_speaker_is_refused(verifying: Make, tmp_pat
     with pytest.raises(LeakError, match="synthetic/s2") as raised:
         _ = second.run()
     assert raised.value.kind == "speaker"
+    assert not second.out.exists()
     same = verifying(pretrained=model, frozen=True, out=tmp_path / "same")
     assert len(same.run().records) == 1
     allowed = replace(second, out=tmp_path / "allowed", allow_leaks=("speaker", "equal-audio"))
@@ -240,6 +241,7 @@ def test_another_network_is_refused_with_its_settings(verifying: Make, source: P
     wider = verifying(pretrained=source, system_settings={**SMALLEST, "embedding": 6})
     with pytest.raises(ExperimentError, match="another one: it has embedding=4; take"):
         _ = wider.run()
+    assert not wider.out.exists()
 
 
 def test_a_system_that_takes_nothing_over_says_so(experiment: Make, source: Path) -> None:

@@ -67,7 +67,14 @@ from serkit.experiment.folder import (
 )
 from serkit.experiment.settings import configure, system_class
 from serkit.experiment.task import TASKS, Task, everyone_in
-from serkit.experiment.transfer import adopt, begin_from_faces, heard_by, mark
+from serkit.experiment.transfer import (
+    adopt,
+    begin_from_faces,
+    heard_by,
+    mark,
+    refuse_speakers,
+    take_over,
+)
 from serkit.experiment.watch import Watch
 from serkit.experiment.waveforms import Waveform, Waveforms
 from serkit.models.encoders import FROM_SCRATCH
@@ -294,8 +301,10 @@ class Experiment:
         """Check the protocol and write ``experiment.json``; returns the system's Config.
 
         Raises:
-            ExperimentError: The folder holds another experiment.
-            LeakError: The protocol does not keep what it claims.
+            ExperimentError: The folder holds another experiment, or the pre-trained model does not
+                fit.
+            LeakError: The protocol does not keep what it claims, or the pre-trained model has heard
+                a tested speaker.
         """
         names = self.task.names(self.protocol)
         settings = dict(self.system_settings)
@@ -321,6 +330,10 @@ class Experiment:
                 "a frozen network has no softmax of its own: choose another classifier, such as "
                 "--set classifier=svm_rbf."
             )
+        if self.pretrained is not None:
+            for fold in self.chosen_folds:
+                refuse_speakers(self.pretrained, fold, allow=self.allow_leaks)
+            take_over(system_class(self.system)(config), self.pretrained)
         self._check_batches(config, names)
         leaks = check(self.protocol, allow=self.allow_leaks, read=_recording)
         described = describe(self, config, leaks)

@@ -19,27 +19,35 @@ def mark(pretrained: Path | None) -> str:
     """
     if pretrained is None:
         return ""
-    try:
-        config = read_config(pretrained)
-    except CheckpointError as error:
-        folds = sorted(pretrained.glob("seed*/fold-*"))
-        hint = f"; a run holds one model per fold, such as {folds[0]}" if folds else ""
-        raise ExperimentError(f"nothing to begin from: {error}{hint}") from error
+    config = _config(pretrained)
     weights = (pretrained / MODEL).read_bytes()
     return f"{config['system']} {hashlib.sha256(weights).hexdigest()[:16]}"
 
 
 def heard_by(pretrained: Path | None) -> dict[str, list[str]]:
-    """Whom a model and those that it began from have heard: speakers, and digests of recordings."""
+    """Whom a model and those that it began from have heard: speakers, and digests of recordings.
+
+    Raises:
+        ExperimentError: There is no model in the folder.
+    """
     if pretrained is None:
         return {"speakers": [], "recordings": []}
-    card = read_config(pretrained)["card"]
+    card = _config(pretrained)["card"]
     speakers = {*card.get("speakers", ()), *card.get("chosen_on", ())}
     before = card.get("heard_before", {})
     return {
         "speakers": sorted(speakers | {*before.get("speakers", ())}),
         "recordings": sorted({*card.get("recordings", ()), *before.get("recordings", ())}),
     }
+
+
+def _config(pretrained: Path) -> Mapping[str, Any]:
+    try:
+        return read_config(pretrained)
+    except CheckpointError as error:
+        folds = sorted(pretrained.glob("seed*/fold-*"))
+        hint = f"; a run holds one model per fold, such as {folds[0]}" if folds else ""
+        raise ExperimentError(f"nothing to begin from: {error}{hint}") from error
 
 
 def adopt(
@@ -64,15 +72,8 @@ def adopt(
         LeakError: The model, or one that it began from, has heard a speaker that the fold tests, or
             one of its recordings under whatever name.
     """
-    if not hasattr(system, "adopt"):
-        raise ExperimentError(f"{system.name} cannot begin from a pre-trained model")
-    heard = heard_by(pretrained)
-    both = sorted({u.speaker for u in fold.test if u.speaker} & set(heard["speakers"]))
-    if both and "speaker" not in allow:
-        raise LeakError(
-            f"fold {fold.name} tests speakers that {pretrained} was trained on", both, "speaker"
-        )
-    known = set(heard["recordings"])
+    refuse_speakers(pretrained, fold, allow=allow)
+    known = set(heard_by(pretrained)["recordings"])
     same = sorted(u.id for u in fold.test if digests.get(u.id) in known)
     if same and "equal-audio" not in allow:
         raise LeakError(
@@ -80,6 +81,31 @@ def adopt(
             same,
             "equal-audio",
         )
+    take_over(system, pretrained)
+
+
+def refuse_speakers(pretrained: Path, fold: Fold, *, allow: Collection[str] = ()) -> None:
+    """Refuse a model that has heard a speaker whom the fold tests, which no audio need be read for.
+
+    Raises:
+        LeakError: It has, or one that it began from.
+    """
+    heard = heard_by(pretrained)["speakers"]
+    both = sorted({u.speaker for u in fold.test if u.speaker} & set(heard))
+    if both and "speaker" not in allow:
+        raise LeakError(
+            f"fold {fold.name} tests speakers that {pretrained} was trained on", both, "speaker"
+        )
+
+
+def take_over(system: Any, pretrained: Path) -> None:
+    """Give a system what a trained one has learnt.
+
+    Raises:
+        ExperimentError: The system cannot, or the model does not fit it.
+    """
+    if not hasattr(system, "adopt"):
+        raise ExperimentError(f"{system.name} cannot begin from a pre-trained model")
     try:
         system.adopt(load(pretrained))
     except ValueError as error:
