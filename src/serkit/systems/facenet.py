@@ -61,7 +61,7 @@ CENTRE_WEIGHT = 2e-5
 NEIGHBOURS = 10
 EXPLAINED_BY = "repeat_2"
 """The part of the network whose output Grad-CAM weighs: the last that tells places apart in every
-size, 4 x 4 of them in ``small`` and 8 x 8 in the others. What follows sees 1 x 1 or 3 x 3."""
+size, 4 x 4 of them on pictures of 96 pixels, 8 x 8 of 160. What follows sees 1 x 1 or 3 x 3."""
 NORMS = (nn.BatchNorm1d, nn.BatchNorm2d)
 MOMENTS_OF = 64  # utterances that batch norm begins with
 TIE = 1e-3  # votes that differ by less of all votes are tied
