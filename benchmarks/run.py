@@ -631,9 +631,9 @@ def pictures() -> str:
     return (
         f"One thread; windows of 1 s, sizes of pictures {SIZES['small'].picture} in `small` and "
         f"`medium`, {SIZES['half'].picture} in `half`; a step is of utterances of 3 s with four "
-        f"windows each, perturbed as in the recipes. This processor {native} in bfloat16 itself.\n\n"
-        f"{draws}\n\n{speed}\n\n{where}\n\nRating the shipped recordings (of `half`, 16 of "
-        f"them), windows every 0.5 s, already decoded, float32:\n\n{answers}"
+        f"windows each, perturbed as in the recipes. This processor {native} in bfloat16 "
+        f"itself.\n\n{draws}\n\n{speed}\n\n{where}\n\nRating the shipped recordings (of `half`, "
+        f"16 of them), windows every 0.5 s, already decoded, float32:\n\n{answers}"
     )
 
 
