@@ -9,14 +9,14 @@ every row keeps the best on its development speakers. A GPU trains a row in some
 spectrogram, waveform, mel  from nothing; mel is a spectrogram of 128 mel bins in place of 257
                             linear ones, whose frequencies are not stretched in training; what
                             follows has mel bins unless its name says otherwise
-A-from-B                    picture A on Emo-DB; the network was trained before on RAVDESS, on
-                            picture B, by a small row of facenet_ravdess.py (fold 1): everything but
-                            the last layer is taken over and goes on learning
+mel-1e-3, waveform-1e-3     the same from nothing, at half the rate: what the next are compared with
+A-from-B                    picture A on Emo-DB, at that rate; the network was trained before on
+                            RAVDESS, on picture B, by a small row of facenet_ravdess.py (fold 1):
+                            everything but the last layer is taken over and goes on learning
 triplet, softmax+triplet    other losses
 hardest, random-violating   triplets alone, by other mining
 0.5-0.25, 1.0-1.0, 2.0-1.0  other windows: seconds, and from one to the next
 half, default               wider networks, larger pictures; default is the published one
-medium-softmax+triplet      as wide as half, pictures as small, both losses
 default-softmax+triplet     the published network with both losses
 plain                       not perturbed in training
 """
@@ -50,7 +50,6 @@ OTHERS: dict[str, dict[str, Any]] = {
     "2.0-1.0": {"window": 2.0, "hop": 1.0},
     "half": {"size": "half"},
     "default": {"size": "default"},
-    "medium-softmax+triplet": {"size": "medium", "loss": "softmax_triplet"},
     "default-softmax+triplet": {"size": "default", "loss": "softmax_triplet"},
     "plain": {"augment": "none"},
 }
@@ -69,13 +68,17 @@ def row(name: str, picture: str = "mel", **switches: Any) -> Recipe:
     )
 
 
+def slower(name: str, picture: str) -> Recipe:
+    """From nothing, at the rate of those that are not."""
+    return replace(row(name, picture), settings=replace(TRAINING, lr=FINE_TUNING_LR))
+
+
 def transferred(name: str) -> Recipe:
     """From what was learnt on another corpus, perhaps of another picture."""
     picture, _, source = name.partition("-from-")
     model = SOURCES[source]
     return replace(
-        row(name, picture),
-        settings=replace(TRAINING, lr=FINE_TUNING_LR),
+        slower(name, picture),
         pretrained=model,
         pretrained_by=f"recipes/facenet_ravdess.py --folds 1 --rows {model.partition('/')[0]}",
     )
@@ -85,6 +88,7 @@ def recipe() -> Mapping[str, Recipe]:
     """Row to what it runs."""
     return {
         **{picture: row(picture, picture) for picture in PICTURES},
+        **{f"{picture}-1e-3": slower(f"{picture}-1e-3", picture) for picture in SOURCES},
         **{
             name: transferred(name)
             for name in (
@@ -100,10 +104,11 @@ def recipe() -> Mapping[str, Recipe]:
 
 def against() -> dict[str, str]:
     """Row to the row it is compared with."""
-    others = {name: name.partition("-from-")[0] for name in recipe() if "-from-" in name}
+    others = {name: f"{name.partition('-from-')[0]}-1e-3" for name in recipe() if "-from-" in name}
     return {
         "mel": "spectrogram",
         "waveform": "mel",
+        **{f"{picture}-1e-3": picture for picture in SOURCES},
         **others,
         **dict.fromkeys(OTHERS, "mel"),
         "default-softmax+triplet": "default",

@@ -67,18 +67,13 @@ def recipe() -> tuple[Recipe, ...]:
         results="facenet.ravdess-6fold.small.waveform",
         system_settings=network("waveform", trim=30.0),
     )
-    medium = replace(
-        small,
-        results="facenet.ravdess-6fold.medium",
-        system_settings=network("mel", trim=30.0, size="medium"),
-    )
     published = replace(
         small,
         results="facenet.ravdess-6fold",
         system_settings=network("mel", trim=30.0, size="default", loss="softmax_triplet"),
         settings=TRAINING,
     )
-    return published, medium, small, waveform
+    return published, small, waveform
 
 
 if __name__ == "__main__":

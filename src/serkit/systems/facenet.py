@@ -61,7 +61,7 @@ CENTRE_WEIGHT = 2e-5
 NEIGHBOURS = 10
 EXPLAINED_BY = "repeat_2"
 """The part of the network whose output Grad-CAM weighs: the last that tells places apart in every
-size, 4 x 4 of them on pictures of 96 pixels, 8 x 8 of 160. What follows sees 1 x 1 or 3 x 3."""
+size, 4 x 4 of them in ``small`` and 8 x 8 in the others. What follows sees 1 x 1 or 3 x 3."""
 NORMS = (nn.BatchNorm1d, nn.BatchNorm2d)
 MOMENTS_OF = 64  # utterances that batch norm begins with
 TIE = 1e-3  # votes that differ by less of all votes are tied
@@ -85,7 +85,6 @@ class Size:
 SIZES = {
     "default": Size(width=1.0, picture=160, planes=3, embedding=512, dropout=0.6),
     "half": Size(width=0.5, picture=160, planes=3, embedding=256, dropout=0.3),
-    "medium": Size(width=0.5, picture=96, planes=1, embedding=256, dropout=0.3),
     "small": Size(width=0.25, picture=96, planes=1, embedding=128, dropout=0.3),
 }
 
@@ -132,7 +131,7 @@ class Config:
     augment: Augment = "none"
     """In training, stretch the frequencies of a spectrogram as another vocal tract would, blank a
     band of columns and one of rows of a picture, or both."""
-    size: Literal["default", "half", "medium", "small"] = "small"
+    size: Literal["default", "half", "small"] = "small"
     """Widths of the network and size of the pictures; ``default`` is for a GPU."""
     loss: Loss = "softmax"
     """Cross entropy, triplets of embeddings, or the sum of both."""
