@@ -62,8 +62,8 @@ def test_a_tone_is_read_back_from_the_picture(here: Path) -> None:
     path = written(here / "tone.wav", np.pad(tone(2000, 0.5), RATE * 3 // 4))
     done = serkit_show(path)
     assert done.exit_code == 0, done.output
-    assert (here / "tone.png").read_bytes()[:4] == b"\x89PNG"
-    shown = imread(here / "tone.png")
+    assert (here / "tone.wav.png").read_bytes()[:4] == b"\x89PNG"
+    shown = imread(here / "tone.wav.png")
     assert shown.shape[1] == 1650
     assert pixel(shown, 1.0, 2000, seconds=2) > 0.6
     for second, hertz in ((0.4, 2000), (1.6, 2000), (1.0, 4000), (1.0, 1000), (1.0, 6000)):
@@ -98,8 +98,9 @@ def test_of_a_part_times_are_those_of_the_recording_and_a_long_one_is_cut(here: 
     done = serkit_show(path, "--window", "10", "--hop", "10")
     assert done.exit_code == 0, done.output
     assert "60 s are drawn, of 70.0; choose others with --start and --end" in done.stdout
-    done = serkit_show(path, "--start", "3", "--end", "3.2", "--pictures", "seen")
-    assert done.exit_code == 0, done.output
+    for end in ("9", "3.2"):
+        done = serkit_show(path, "--start", "3", "--end", end, "--pictures", "seen")
+        assert done.exit_code == 0, done.output
     assert len(list((here / "seen").iterdir())) == 2  # shorter than a window: one, of two kinds
     done = serkit_show(path, "--start", "3", "--end", "3.004")  # less than a frame
     assert done.exit_code == 0, done.output
@@ -118,12 +119,28 @@ def test_a_model_says_what_it_hears(
     system: str, switches: dict, kinds: set[str], here: Path
 ) -> None:
     path = written(here / "tone.wav", tone(440, 1.3))
-    done = serkit_show(
-        path, "--model", model(here / "model", system, **switches), "--pictures", "p"
-    )
+    words = path, "--model", model(here / "model", system, **switches)
+    done = serkit_show(*words, *(("--pictures", "p") if kinds else ()))
     assert done.exit_code == 0, done.output
-    assert imread(here / "tone.png").shape[1] == 1650
-    assert {p.name.split(".")[2] for p in (here / "p").iterdir()} == kinds
+    assert imread(here / "tone.wav.png").shape[1] == 1650
+    if kinds:
+        assert {p.name.split(".")[2] for p in (here / "p").iterdir()} == kinds
+    else:
+        done = serkit_show(*words, "--pictures", "p")
+        assert done.exit_code == 2
+        assert "sees no pictures of windows" in done.stderr
+        assert not (here / "p").exists()
+
+
+@pytest.mark.parametrize("number", [15999, 16000, 16001, 24000, 24001, 24007])
+def test_windows_are_those_that_facenet_cuts(number: int, here: Path) -> None:
+    samples = np.random.default_rng(0).normal(0, 0.1, number).astype(np.float32)
+    path = written(here / "noise.wav", samples)
+    done = serkit_show(path, "--pictures", "p")
+    assert done.exit_code == 0, done.output
+    system = SYSTEMS["facenet"]
+    heard = system(system.Config(emotions=("anger", "fear"))).explain(samples, 0)
+    assert len(list((here / "p").glob("*.spectrogram.png"))) == len(heard.starts)
 
 
 def test_several_models_are_averaged(here: Path) -> None:
@@ -142,7 +159,11 @@ def test_several_models_are_averaged(here: Path) -> None:
         (("tone.wav", "--start", "2", "--end", "1"), 2, "--end 1 must be after --start 2"),
         (("tone.wav", "--start", "5"), 1, "tone.wav"),
         (("tone.wav", "--out", "tone.wav"), 2, "is the recording, and would be written over"),
-        (("silence.wav", "--model", "model"), 1, "is silent"),
+        (("tone.wav", "--out", "."), 2, "--out . must be the name of a file that ends in .png"),
+        (("tone.wav", "--out", "tone.jpg"), 2, "must be the name of a file that ends in .png"),
+        (("tone.wav", "--pictures", "text.wav"), 2, "--pictures text.wav is a file"),
+        (("silence.wav", "--model", "model"), 1, "silence.wav: is silent"),
+        (("short.wav", "--model", "model"), 1, "short.wav: 0.050 s is too short"),
         (("tone.wav", "--model", "nothing"), 1, "nothing"),
     ],
 )
@@ -151,6 +172,7 @@ def test_what_cannot_be_shown_is_said(
 ) -> None:
     written(here / "tone.wav", tone(440, 1.3))
     written(here / "silence.wav", np.zeros(RATE))
+    written(here / "short.wav", tone(440, 0.05))
     (here / "text.wav").write_text("no sound", encoding="utf-8")
     _ = model(here / "model")
     done = serkit_show(*words)

@@ -1,6 +1,7 @@
 """``serkit show``: one recording as a picture."""
 
 import os
+import re
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -26,7 +27,7 @@ def show(
     recording: Annotated[Path, typer.Argument(metavar="FILE", help="Any audio or video.")],
     out: Annotated[
         Path | None,
-        typer.Option("--out", metavar="PNG", help="Default: its name with .png, in this folder."),
+        typer.Option("--out", metavar="PNG", help="Default: FILE's name and .png, in this folder."),
     ] = None,
     model: Annotated[
         Path | None,
@@ -66,15 +67,22 @@ def show(
         )
     if end is not None and end <= start:
         misunderstood(f"--end {end:g} must be after --start {start:g}.")
-    written = out or Path(f"{recording.stem}.png")
+    written = out or Path(f"{recording.name}.png")  # song.png may be the cover of song.mp3
     if os.path.realpath(written) == os.path.realpath(recording):
         misunderstood(f"--out {written} is the recording, and would be written over.")
+    if written.is_dir() or written.suffix.lower() != ".png":
+        misunderstood(f"--out {written} must be the name of a file that ends in .png.")
+    if pictures is not None and pictures.exists() and not pictures.is_dir():
+        misunderstood(f"--pictures {pictures} is a file; name a folder, new or old.")
     from serkit import audio
     from serkit.evaluation.predictions import replace_whole
     from serkit.evaluation.recording_picture import recording_picture
     from serkit.predictor import load
 
     listener = None if model is None else load(model)
+    draws = listener is None or all(hasattr(system, "explain") for system in listener.systems)
+    if pictures is not None and not draws:
+        misunderstood(f"--pictures: {model} sees no pictures of windows; a facenet does.")
     rate = SAMPLE_RATE if listener is None else listener.sample_rate
     waveform = audio.read(recording, start=start, end=end, sample_rate=rate)
     console = new_console()
@@ -84,17 +92,17 @@ def show(
             "and --end",
             soft_wrap=True,
         )
-        waveform = waveform[: round(LONGEST * rate)]
-    answer = ""
+        waveform, end = waveform[: round(LONGEST * rate)], start + LONGEST
+    answer = name = ""
     if listener is None:
         windows = _drawn(waveform, rate, window, hop)
     else:
-        rating = listener.predict(waveform)
+        rating = listener.predict(recording, start=start, end=end)
         name = rating.top or ""
         said = {name: rating.emotion[name]} if name else rating.affect
         answer = ", ".join(f"{name} {value:.2f}" for name, value in said.items())
         answer += f" ({listener.rater})"
-        if all(hasattr(system, "explain") for system in listener.systems):
+        if draws:
             windows = _explained(listener, waveform, name)
         else:
             windows = _rated(listener, waveform, window, hop)
@@ -107,6 +115,7 @@ def show(
         start=start,
         answer=answer,
         is_affect=listener is not None and bool(listener.affect),
+        explained=name,
     )
     replace_whole(written, picture.drawn("png"))
     if pictures is not None:
@@ -114,13 +123,13 @@ def show(
     show_written(console, {"picture": written, "pictures": pictures})
 
 
-def _cut(seconds: float, window: float, hop: float) -> list[tuple[float, float]]:
-    """Starts and ends of windows, as facenet cuts them."""
+def _cut(num_samples: int, rate: int, window: float, hop: float) -> list[tuple[int, int]]:
+    """First sample of each window, as facenet cuts them, and the first after it."""
     from serkit.features.raster import num_windows
 
-    length, span, step = (round(1000 * value) for value in (seconds, window, hop))
-    starts = [place * step / 1000 for place in range(num_windows(length, window=span, hop=step))]
-    return [(start, min(start + window, seconds)) for start in starts]
+    span, step = round(window * rate), round(hop * rate)
+    starts = [place * step for place in range(num_windows(num_samples, window=span, hop=step))]
+    return [(start, min(start + span, num_samples)) for start in starts]
 
 
 def _drawn(waveform: "np.ndarray", rate: int, window: float, hop: float) -> "list[Window]":
@@ -130,13 +139,13 @@ def _drawn(waveform: "np.ndarray", rate: int, window: float, hop: float) -> "lis
     from serkit.evaluation.recording_picture import Window
     from serkit.features.raster import Raster, cut
 
-    times = _cut(len(waveform) / rate, window, hop)
+    places = _cut(len(waveform), rate, window, hop)
     samples, length = torch.from_numpy(waveform).unsqueeze(0), torch.tensor([len(waveform)])
     inside = cut(
         samples,
         length,
-        owner=torch.zeros(len(times), dtype=torch.long),
-        start=torch.tensor([round(start * rate) for start, _ in times]),
+        owner=torch.zeros(len(places), dtype=torch.long),
+        start=torch.tensor([first for first, _ in places]),
         window=round(window * rate),
     )
     rasters = {
@@ -144,12 +153,16 @@ def _drawn(waveform: "np.ndarray", rate: int, window: float, hop: float) -> "lis
         "spectrogram": Raster(picture="spectrogram", size=SIZE, sample_rate=rate),
     }
     found = {
-        name: raster(inside, raster.level(samples, length).expand(len(times)))[:, 0].numpy()
+        name: raster(inside, raster.level(samples, length).expand(len(places)))[:, 0].numpy()
         for name, raster in rasters.items()
     }
     return [
-        Window(start=start, end=end, pictures={name: found[name][place] for name in found})
-        for place, (start, end) in enumerate(times)
+        Window(
+            start=first / rate,
+            end=last / rate,
+            pictures={name: found[name][number] for name in found},
+        )
+        for number, (first, last) in enumerate(places)
     ]
 
 
@@ -160,11 +173,15 @@ def _rated(
     from serkit.evaluation.recording_picture import Window
 
     rate, names = listener.sample_rate, listener.emotions or listener.affect
-    times = _cut(len(waveform) / rate, window, hop)
-    parts = [waveform[round(start * rate) : round(end * rate)] for start, end in times]
+    places = _cut(len(waveform), rate, window, hop)
+    answers = listener.answers([waveform[first:last] for first, last in places])
     return [
-        Window(start=start, end=end, shares=dict(zip(names, map(float, values), strict=True)))
-        for (start, end), values in zip(times, listener.answers(parts), strict=True)
+        Window(
+            start=first / rate,
+            end=last / rate,
+            shares=dict(zip(names, map(float, values), strict=True)),
+        )
+        for (first, last), values in zip(places, answers, strict=True)
     ]
 
 
@@ -211,10 +228,17 @@ def _shades(waveform: "np.ndarray", rate: int) -> "np.ndarray":
 
 
 def _write_pictures(folder: Path, stem: str, windows: "list[Window]") -> None:
-    """A grey PNG for each, a pixel for a pixel, such as ``call.003.spectrogram.png``."""
+    """A grey PNG for each, a pixel for a pixel, such as ``call.003.spectrogram.png``.
+
+    Those of an earlier call, which may have had other windows, are taken away.
+    """
     from matplotlib.image import imsave
 
     folder.mkdir(parents=True, exist_ok=True)
+    earlier = re.compile(re.escape(stem) + r"\.\d{3,}\.(waveform|spectrogram|mel_spectrogram)\.png")
+    for path in list(folder.iterdir()):
+        if earlier.fullmatch(path.name):
+            path.unlink()
     for number, window in enumerate(windows, 1):
         for kind, picture in window.pictures.items():
             name = f"{stem}.{number:03d}.{kind.replace(' ', '_')}.png"

@@ -53,6 +53,7 @@ def recording_picture(
     frames: tuple[float, float] = (0.0125, 0.01),
     answer: str = "",
     is_affect: bool = False,
+    explained: str = "",
 ) -> Picture:
     """Waveform and spectrogram over time, the windows below them, and pictures of some windows.
 
@@ -66,6 +67,7 @@ def recording_picture(
         frames: Middle of the first frame of ``shades`` and seconds from one to the next.
         answer: What it was heard as.
         is_affect: ``Window.shares`` are values, not probabilities.
+        explained: The answer that ``Window.map`` is of.
 
     Example:
         >>> noise = np.random.default_rng(0).normal(0, 0.1, 16000)
@@ -105,7 +107,9 @@ def recording_picture(
                       fontsize=12, fontweight="bold")  # fmt: skip
     whole[0].align_ylabels([panels[0], panels[1], *panels[3:]])
     if num_rows:
-        _draw_pictures(whole[1], windows, shown, kinds, has_map=has_map)
+        _draw_pictures(
+            whole[1], windows, shown, kinds, maps=f"what spoke for {explained}" * has_map
+        )
     return picture_of(
         canvas,
         name="recording",
@@ -216,18 +220,19 @@ def _draw_pictures(
     shown: Sequence[int],
     kinds: Sequence[str],
     *,
-    has_map: bool,
+    maps: str,
 ) -> None:
-    """A column for each window, a row for each kind of picture, the map last."""
+    """A column for each window, a row for each kind of picture, and one for maps with a name."""
     num_columns = max(FEWEST_COLUMNS, len(shown))
-    grid = canvas.subplots(len(kinds) + has_map, num_columns, squeeze=False)
+    names = [*kinds, *([maps] if maps else [])]
+    grid = canvas.subplots(len(names), num_columns, squeeze=False)
     for row in grid:
         for axes in row[len(shown) :]:
             axes.set_axis_off()
     for column, place in enumerate(shown):
         window = windows[place]
         said = f"{place + 1}:  {window.start:.2f} to {window.end:.2f} s"
-        if window.shares and has_map:
+        if window.shares and maps:
             most = max(window.shares, key=lambda name: window.shares[name])
             said += f"\n{most} {window.shares[most]:.2f}"
         grid[0, column].set_title(said, fontsize=8.5, loc="center")
@@ -239,5 +244,5 @@ def _draw_pictures(
             axes.set(xticks=[], yticks=[])
             axes.spines[:].set_color(FAINT)
             axes.spines[:].set_visible(True)
-    for axes, kind in zip(grid[:, 0], [*kinds, *(["what spoke for it"] * has_map)], strict=True):
-        axes.set_ylabel(kind, fontsize=8.5)
+    for axes, name in zip(grid[:, 0], names, strict=True):
+        axes.set_ylabel(name, fontsize=8.5)
