@@ -1,5 +1,6 @@
 """Folds that begin from a model trained before, and sides heard in other qualities."""
 
+import hashlib
 import json
 import shutil
 from collections.abc import Callable, Iterator
@@ -10,6 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 from safetensors.numpy import load_file
+from safetensors.torch import save_file
 
 from serkit.audio import degrade, read
 from serkit.corpus import Corpus, LeakError, protocol, synthetic
@@ -26,6 +28,7 @@ from serkit.experiment import (
 )
 from serkit.experiment.folder import fold_folder
 from serkit.experiment.transfer import mark
+from serkit.models.inception_resnet import InceptionResNet
 from serkit.trainer import Settings, load
 
 Make = Callable[..., Experiment]
@@ -247,6 +250,53 @@ def test_another_network_is_refused_with_its_settings(verifying: Make, source: P
 def test_a_system_that_takes_nothing_over_says_so(experiment: Make, source: Path) -> None:
     with pytest.raises(ExperimentError, match="crnn cannot begin from a pre-trained model"):
         _ = experiment(pretrained=source, folds=("s1",)).run()
+
+
+def test_a_network_of_faces_is_known_by_its_fingerprint(experiment: Make, tmp_path: Path) -> None:
+    network = InceptionResNet(width=0.25, in_channels=1, embedding=128)
+    path = tmp_path / "faces.safetensors"
+    save_file(network.state_dict(), path)
+    begun = experiment(system="facenet", system_settings={"face_weights": str(path)})
+    _ = begun.claim()
+    digest = hashlib.sha256(path.read_bytes()).hexdigest()[:16]
+    assert read_experiment(begun.out)["identity"]["pretrained"] == f"faces {digest}"
+    network.last_bn.weight.data.fill_(2.0)
+    save_file(network.state_dict(), path)
+    with pytest.raises(ExperimentError, match=f"pretrained was 'faces {digest}', now 'faces "):
+        _ = begun.claim()
+
+
+@pytest.mark.parametrize(
+    ("switches", "message"),
+    [
+        ({"freeze": "stem"}, "freeze=stem keeps what was learnt before: name it with --pretrained"),
+        ({"face_weights": "gone.pt"}, "face_weights: gone.pt: there is no such file"),
+        ({"face_weights": "wide.safetensors"}, r"of another size: .* and \d+ more$"),
+    ],
+)
+def test_what_facenet_cannot_begin_from_is_refused_before_anything_is_written(
+    switches: dict[str, str],
+    message: str,
+    experiment: Make,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    wide = InceptionResNet(width=0.5, in_channels=1, embedding=256)
+    save_file(wide.state_dict(), "wide.safetensors")
+    refused = experiment(system="facenet", system_settings=switches)
+    with pytest.raises(ExperimentError, match=message) as raised:
+        _ = refused.run()
+    assert len(str(raised.value)) < 500
+    assert not refused.out.exists()
+
+
+def test_a_network_begins_from_one_model(experiment: Make, source: Path) -> None:
+    both = experiment(
+        system="facenet", system_settings={"face_weights": "faces.pt"}, pretrained=source
+    )
+    with pytest.raises(ExperimentError, match=r"from face_weights=faces\.pt or from .*, not both"):
+        _ = both.run()
 
 
 def test_a_recipe_begins_from_a_model_among_its_runs(

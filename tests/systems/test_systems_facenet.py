@@ -442,6 +442,8 @@ def test_files_that_are_no_weights_are_refused(tmp_path):
         ({"utterances": 1}, "utterances: 1 must be at least 2"),
         ({"trim": -1.0}, "trim: -1.0 must be at least 0"),
         ({"freeze": "all", "loss": "triplet"}, "freeze: with all of the network frozen"),
+        ({"freeze": "all", "loss": "softmax_triplet"}, "triplets and centres have nothing to"),
+        ({"freeze": "all", "centre": True}, "triplets and centres have nothing to learn"),
         ({"emotions": ("anger",)}, "two or more different labels"),
         ({"augment": "vtlp", "mel": True}, "augment: vtlp stretches frequencies, and needs a"),
         ({"augment": "vtlp+specaugment", "picture": "waveform"}, "needs a spectrogram of linear"),

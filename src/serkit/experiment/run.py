@@ -72,6 +72,7 @@ from serkit.experiment.transfer import (
     begin_from_faces,
     heard_by,
     mark,
+    mark_faces,
     refuse_speakers,
     take_over,
 )
@@ -256,6 +257,25 @@ class Experiment:
                     after_fold()
         return gather(self.out, report=True)
 
+    def _check_beginning(self, config: Any) -> None:
+        """Before anything is written: is there what training begins from, and may it be?"""
+        faces, freeze = getattr(config, "face_weights", ""), getattr(config, "freeze", "none")
+        if faces and self.pretrained is not None:
+            raise ExperimentError(
+                f"a network begins from face_weights={faces} or from {self.pretrained}, not both."
+            )
+        if freeze != "none" and not faces and self.pretrained is None:
+            raise ExperimentError(
+                f"freeze={freeze} keeps what was learnt before: name it with --pretrained MODEL, "
+                "or with --set face_weights=FILE."
+            )
+        if faces:
+            begin_from_faces(system_class(self.system)(config), Path(faces))
+        if self.pretrained is not None:
+            for fold in self.chosen_folds:
+                refuse_speakers(self.pretrained, fold, allow=self.allow_leaks)
+            take_over(system_class(self.system)(config), self.pretrained)
+
     def _check_batches(self, config: Any, names: Sequence[str]) -> None:
         """Before the first fold is paid for: can every one be trained on in batches?"""
         if self.frozen or not hasattr(system_class(self.system), "batches"):
@@ -330,10 +350,7 @@ class Experiment:
                 "a frozen network has no softmax of its own: choose another classifier, such as "
                 "--set classifier=svm_rbf."
             )
-        if self.pretrained is not None:
-            for fold in self.chosen_folds:
-                refuse_speakers(self.pretrained, fold, allow=self.allow_leaks)
-            take_over(system_class(self.system)(config), self.pretrained)
+        self._check_beginning(config)
         self._check_batches(config, names)
         leaks = check(self.protocol, allow=self.allow_leaks, read=_recording)
         described = describe(self, config, leaks)
@@ -525,7 +542,7 @@ def _run_fold(
         date=_now(),
         hardware=hardware(next((p.device for p in system.parameters()), torch.device("cpu"))),
     )
-    card = _card(experiment, fold, trained, record)
+    card = _card(experiment, config, fold, trained, record)
     card["recordings"] = sorted({learnt.digests[u.id] for u in (*trained, *held_out)})
     embeds = hasattr(system, "embed")
     enrols = embeds and system.task == "emotion"
@@ -654,8 +671,18 @@ def num_parameters(system: Any) -> int:
     return learnt or sum(tensor.numel() for tensor in system.state_dict().values())
 
 
+def origin(experiment: Experiment, config: Any) -> str:
+    """The fingerprint of what training begins from; empty where it begins from nothing."""
+    faces = getattr(config, "face_weights", "")
+    return mark_faces(Path(faces)) if faces else mark(experiment.pretrained)
+
+
 def _card(
-    experiment: Experiment, fold: Fold, trained: Sequence[Utterance], record: FoldRecord
+    experiment: Experiment,
+    config: Any,
+    fold: Fold,
+    trained: Sequence[Utterance],
+    record: FoldRecord,
 ) -> dict[str, Any]:
     """What goes with the weights: where they come from, and who was heard."""
     passport, corpus = heard_passport(experiment.corpus.passport, trained), experiment.corpus.name
@@ -679,7 +706,7 @@ def _card(
         "train_quality": experiment.train_quality,
         "also_heard": list(experiment.also_heard),
         "affect_scale": experiment.corpus.affect_scale,
-        "pretrained": mark(experiment.pretrained),
+        "pretrained": origin(experiment, config),
         "heard_before": heard_by(experiment.pretrained),
         "chosen_on": sorted({utterance.speaker or "" for utterance in fold.development} - {""})
         if record.num_development
@@ -733,7 +760,7 @@ def describe(experiment: Experiment, config: Any, leaks: Sequence[str] = ()) -> 
             "train_quality": experiment.train_quality,
             "test_quality": experiment.test_quality,
             "also_heard": list(experiment.also_heard),
-            "pretrained": mark(experiment.pretrained),
+            "pretrained": origin(experiment, config),
             "frozen": experiment.frozen,
             "clean": experiment.clean,
         },

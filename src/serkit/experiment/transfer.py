@@ -112,6 +112,17 @@ def take_over(system: Any, pretrained: Path) -> None:
         raise ExperimentError(f"{pretrained}: {error}") from error
 
 
+def mark_faces(path: Path) -> str:
+    """The fingerprint of a file of weights that were trained on faces.
+
+    Raises:
+        ExperimentError: It is not there.
+    """
+    if not path.is_file():
+        raise ExperimentError(f"face_weights: {path}: there is no such file")
+    return f"faces {hashlib.sha256(path.read_bytes()).hexdigest()[:16]}"
+
+
 def begin_from_faces(system: Any, path: Path) -> None:
     """Let a system begin from a local file of weights that were trained on faces.
 

@@ -28,6 +28,9 @@ HEAD = "logits."
 """A classifier over the people of the training corpus, in files of face weights."""
 
 
+MOST_LISTED = 5  # of tensors that do not fit, in an error
+
+
 class WeightsError(ValueError):
     """Weights do not fit the network; the message lists which."""
 
@@ -241,7 +244,7 @@ def load_by_name(network: nn.Module, weights: Mapping[str, Any]) -> None:
     A classifier (``logits``) in the file is left out; what batch norm counts may be missing.
 
     Raises:
-        WeightsError: Tensors are missing, unknown, or of another size; all are listed.
+        WeightsError: Tensors are missing, unknown, or of another size; some of each are listed.
 
     Example:
         >>> network = nn.Linear(3, 2, bias=False)
@@ -268,11 +271,16 @@ def load_by_name(network: nn.Module, weights: Mapping[str, Any]) -> None:
     }
     if any(found.values()):
         raise WeightsError(
-            "; ".join(f"{what}: {', '.join(names)}" for what, names in found.items() if names)
+            "; ".join(f"{what}: {_listed(names)}" for what, names in found.items() if names)
         )
     with torch.no_grad():
         for name in both:
             _ = expected[name].copy_(given[name])
+
+
+def _listed(names: Sequence[str]) -> str:
+    more = len(names) - MOST_LISTED
+    return ", ".join(names[:MOST_LISTED]) + (f" and {more} more" if more > 0 else "")
 
 
 def _size(value: Any) -> str:

@@ -186,10 +186,10 @@ class Config:
             raise ValueError(f"alpha: {self.alpha} must be above 0 and at most 4")
         if self.utterances < 2:
             raise ValueError(f"utterances: {self.utterances} must be at least 2")
-        if self.freeze == "all" and self.loss == "triplet":
+        if self.freeze == "all" and (self.loss != "softmax" or self.centre):
             raise ValueError(
-                "freeze: with all of the network frozen, loss=triplet has nothing to learn; "
-                "choose softmax"
+                "freeze: with all of the network frozen, embeddings do not move, so that triplets "
+                "and centres have nothing to learn; choose loss=softmax and centre=no"
             )
 
 
@@ -446,7 +446,11 @@ class FaceNet(nn.Module):
         ]
 
     def cuts(self, num_samples: int, generator: np.random.Generator) -> list[tuple[int, int]]:
-        """The whole utterance, whose loudness is the scale, once for about four windows."""
+        """The whole utterance, whose loudness is the scale, once for about four windows.
+
+        Those of silence that ``trim`` leaves out count, so that a recording with much of it comes
+        more often. As long as its copies, it is in one batch with them.
+        """
         windows = 1 if self.compares_utterances else len(self._grid(num_samples))
         times = round(min(windows, MOST_WINDOWS) / AT_ONCE)
         return [(0, num_samples)] * max(1, times)
@@ -505,7 +509,7 @@ class FaceNet(nn.Module):
         if self.config.centre:
             distance = (embedding - self.centres[kind]).square().sum(1).mean()
             losses["centre"] = CENTRE_WEIGHT * distance
-        if self.training:
+        if self.training and (self.config.centre or self.config.loss == "triplet"):
             self._move_centres(embedding.detach(), kind)
         return losses
 
@@ -542,7 +546,7 @@ class FaceNet(nn.Module):
         """Fill the network with weights of a face network, by their names.
 
         Raises:
-            ValueError: Some are missing, unknown or of another size; all are listed.
+            ValueError: Some are missing, unknown or of another size.
         """
         load_by_name(self.network, weights)
 
