@@ -81,6 +81,7 @@ from serkit.evaluation.regression import ccc, pearson, rmse
 from serkit.evaluation.report import read_learning_curve, write_report
 from serkit.evaluation.results import (
     RESULT_COLUMNS,
+    difference_columns,
     read_results,
     result_rows,
     results_table,
@@ -193,6 +194,7 @@ __all__ = [
     "decide",
     "decide_trials",
     "det_curve",
+    "difference_columns",
     "doubts",
     "ece",
     "eer",

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from serkit.evaluation.classification import DAGGER, marked
-from serkit.evaluation.interval import DRAWS
+from serkit.evaluation.interval import DRAWS, Comparison
 from serkit.evaluation.predictions import Prediction, Seed, write_whole
 from serkit.evaluation.scores import Scores, ensemble, score
 
@@ -58,6 +58,36 @@ TABLE_COLUMNS = (
 
 Line = tuple[Mapping[str, str], int]
 """A row that is shown, and the number of seeds behind it."""
+
+
+def difference_columns(
+    found: Comparison | None = None, *, against: str = ""
+) -> dict[str, str | int | float]:
+    """Columns that say how far a row lies from another one; empty where it is compared with none.
+
+    Args:
+        found: The row less the other one.
+        against: Name of the other one.
+
+    Example:
+        >>> found = Comparison(metric="uar", first=0.75, second=0.5, low=0.125, high=0.375,
+        ...                    num_speakers=10, num_seeds=(1, 1))
+        >>> difference_columns(found, against="mel")["difference_low"]
+        0.125
+        >>> difference_columns()["verdict"]
+        ''
+    """
+    if found is None:
+        return dict.fromkeys(
+            ("against", "difference", "difference_low", "difference_high", "verdict"), ""
+        )
+    return {
+        "against": against,
+        "difference": round(found.difference, 4),
+        "difference_low": "" if found.low is None else round(found.low, 4),
+        "difference_high": "" if found.high is None else round(found.high, 4),
+        "verdict": found.verdict,
+    }
 
 
 def result_rows(

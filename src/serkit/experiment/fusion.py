@@ -13,6 +13,7 @@ from serkit.evaluation import (
     Prediction,
     PredictionsError,
     compare_predictions,
+    difference_columns,
     read_predictions,
     read_results,
     result_rows,
@@ -155,15 +156,12 @@ def fuse(
             **sums,
         },
     )
-    distance: Row = {
-        "against": parts[0].name.partition("/")[2] or parts[0].name,
-        "difference": round(difference.difference, 4),
-        "difference_low": "" if difference.low is None else round(difference.low, 4),
-        "difference_high": "" if difference.high is None else round(difference.high, 4),
-        "verdict": difference.verdict,
-    }
-    nothing: Row = dict.fromkeys(distance, "")
-    return together, [{**row, **(distance if row["seed"] == "pooled" else nothing)} for row in rows]
+    distance = difference_columns(
+        difference, against=parts[0].name.partition("/")[2] or parts[0].name
+    )
+    return together, [
+        {**row, **(distance if row["seed"] == "pooled" else difference_columns())} for row in rows
+    ]
 
 
 @from_command_line

@@ -16,7 +16,7 @@ from typing import Any, ParamSpec
 
 from serkit.corpus import AFFECT, Corpus, load, protocol
 from serkit.corpus.sphere import Grid
-from serkit.evaluation import write_results
+from serkit.evaluation import difference_columns, write_results
 from serkit.evaluation.sphere_figures import region_scores
 from serkit.experiment.folder import (
     EXPERIMENT,
@@ -406,22 +406,13 @@ def _regions(recipe: Recipe, described: Mapping[str, Any], finished: Finished, s
 def _difference(
     name: str, is_pooled: bool, done: Mapping[str, Finished], reference: str | None
 ) -> Row:
-    empty: Row = dict.fromkeys(
-        ("against", "difference", "difference_low", "difference_high", "verdict"), ""
-    )
     if not is_pooled or reference is None or reference not in done:
-        return empty
+        return difference_columns()
     first, second = (_complete_predictions(done[row]) for row in (name, reference))
     if not first or not second:
-        return empty
-    found = task_of(read_experiment(done[name].folder)).difference(first, second)
-    return {
-        "against": reference,
-        "difference": round(found.difference, 4),
-        "difference_low": "" if found.low is None else round(found.low, 4),
-        "difference_high": "" if found.high is None else round(found.high, 4),
-        "verdict": found.verdict,
-    }
+        return difference_columns()
+    task = task_of(read_experiment(done[name].folder))
+    return difference_columns(task.difference(first, second), against=reference)
 
 
 def _complete_predictions(finished: Finished) -> list[Any]:
