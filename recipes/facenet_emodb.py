@@ -5,12 +5,12 @@
 Writes a file for each row, and its predictions; goes on where it was stopped.
 
 results/facenet.emodb-loso.csv          the small network, softmax and triplets
-results/facenet.emodb-loso.default.csv  the published network, softmax; a GPU trains a fold in some
+results/facenet.emodb-loso.default.csv  the full-width network, softmax; a GPU trains a fold in some
                                         minutes
 
 Both see spectrograms of mel bins and were trained before on RAVDESS (fold 1 of facenet_ravdess.py,
 of the same size, which must be run before). They go on learning on all
-speakers but the tested one (refit "full"), the published one for all of 30 epochs, the small one
+speakers but the tested one (refit "full"), the full-width one for all of 30 epochs, the small one
 for 20, fixed beforehand by its time on a processor. The losses were chosen on the development
 speakers of facenet_emodb_tables.py.
 """
@@ -24,7 +24,7 @@ from serkit.experiment import Recipe, study
 
 
 def recipe() -> tuple[Recipe, ...]:
-    """What decides the rows: the small network, and the published one."""
+    """What decides the rows: the small network, and the full-width one."""
     small = Recipe(
         results="facenet.emodb-loso",
         system="facenet",

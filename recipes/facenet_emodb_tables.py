@@ -16,8 +16,8 @@ A-from-B                    picture A on Emo-DB, at that rate; the network was t
 triplet, softmax+triplet    other losses
 hardest, random-violating   triplets alone, by other mining
 0.5-0.25, 1.0-1.0, 2.0-1.0  other windows: seconds, and from one to the next
-half, default               wider networks, larger pictures; default is the published one
-default-softmax+triplet     the published network with both losses
+half, default               wider networks, larger pictures; default is the full-width one
+default-softmax+triplet     the full-width network with both losses
 plain                       not perturbed in training
 """
 

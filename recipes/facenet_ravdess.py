@@ -4,7 +4,7 @@
 
 Writes a file for each row, and its predictions; goes on where it was stopped.
 
-results/facenet.ravdess-6fold.csv                 the published network, spectrograms of mel bins;
+results/facenet.ravdess-6fold.csv                 the full-width network, spectrograms of mel bins;
                                                   its fold 1 begins facenet_emodb.py's row .default
 results/facenet.ravdess-6fold.small.csv           the small one: only its fold 1 is needed, which
                                                   begins the others of facenet_emodb.py and
@@ -13,7 +13,7 @@ results/facenet.ravdess-6fold.small.waveform.csv  the same, from waveform diagra
 
 The long silence before and after each sentence is left out (``trim``), since its windows say
 nothing. Trained on all speakers outside the test fold (refit "full"), for as many epochs as were
-fixed beforehand. The published network needs a GPU: some minutes a fold.
+fixed beforehand. The full-width network needs a GPU: some minutes a fold.
 
 One cycle, averaged weights, smoothed labels, perturbed pictures and mel bins were chosen on
 development speakers. So was the size on Emo-DB; here only the small and the half network were
@@ -51,7 +51,7 @@ def network(picture: str, **switches: Any) -> dict[str, Any]:
 
 
 def recipe() -> tuple[Recipe, ...]:
-    """What decides the rows: the published network, and the small one for both pictures."""
+    """What decides the rows: the full-width network, and the small one for both pictures."""
     small = Recipe(
         results="facenet.ravdess-6fold.small",
         system="facenet",
