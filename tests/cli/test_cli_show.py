@@ -132,7 +132,7 @@ def test_a_model_says_what_it_hears(
         assert not (here / "p").exists()
 
 
-@pytest.mark.parametrize("number", [15999, 16000, 16001, 24000, 24001, 24007])
+@pytest.mark.parametrize("number", [16001, 24000, 24007])
 def test_windows_are_those_that_facenet_cuts(number: int, here: Path) -> None:
     samples = np.random.default_rng(0).normal(0, 0.1, number).astype(np.float32)
     path = written(here / "noise.wav", samples)
