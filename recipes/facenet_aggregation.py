@@ -32,7 +32,7 @@ from serkit.experiment.labelled import write_labelled
 from serkit.experiment.study import from_command_line, place_of
 from serkit.experiment.task import EmotionTask, Row
 from serkit.experiment.waveforms import Waveforms
-from serkit.systems.facenet import FaceNet
+from serkit.systems.facenet import Neighbours
 from serkit.trainer import load as load_model
 
 RULES = ("mean", "product", "max", "majority", "knn")
@@ -59,17 +59,17 @@ def answers(model: Path, fold: Fold, *, seed: int) -> dict[str, list[Prediction]
         )
 
     found: dict[str, list[Prediction]] = {}
+    system.neighbours = Neighbours(system.num_classes, system.centres.shape[1])
     for rule in RULES:
-        other = FaceNet(replace(system.config, aggregate=rule))
-        _ = other.load_state_dict(system.state_dict(), strict=False)  # but for its neighbours
-        other.conclude(
+        system.config = replace(system.config, aggregate=rule)
+        system.conclude(
             waveforms.of(learnt),
             [emotions.index(utterance.emotion() or "") for utterance in learnt],
             development=None,
             speakers=[utterance.speaker for utterance in learnt],
             seed=seed,
         )
-        posterior = other.posterior(waveforms.of(tested))
+        posterior = system.posterior(waveforms.of(tested))
         found[rule] = [said(*pair) for pair in zip(tested, posterior, strict=True)]
     found["window"] = [
         said(utterance, share, f"#{number}")
