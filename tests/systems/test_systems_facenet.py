@@ -398,7 +398,7 @@ def test_frozen_parts_stay_bit_for_bit_through_ten_steps(freeze):
         optimizer.step()
     frozen = tuple(f"network.{name}." for name in FROZEN[freeze])
     for name, tensor in system.state_dict().items():
-        if name.startswith(frozen):
+        if name.startswith(frozen) or name == "centres":  # which a softmax alone does not ask for
             assert torch.equal(tensor, before[name]), name
         else:
             assert not torch.equal(tensor, before[name]), name
