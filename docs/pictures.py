@@ -33,10 +33,11 @@ def main() -> None:
     speakers = sorted({u.speaker for u in first.values() if u.speaker})[:NUM_SPEAKERS]
     canvas = Figure(figsize=(8.6, 11.2), layout="constrained")
     grid = canvas.subplots(len(EMOTIONS) * len(KINDS), NUM_SPEAKERS)
+    systems = {kind: FaceNet(config) for kind, config in KINDS.items()}
     for row, (emotion, kind) in enumerate((e, k) for e in EMOTIONS for k in KINDS):
-        system = FaceNet(KINDS[kind])
         for axes, speaker in zip(grid[row], speakers, strict=True):
-            seen = system.explain(audio.read(first[speaker, emotion].path, sample_rate=16000))
+            waveform = audio.read(first[speaker, emotion].path, sample_rate=16000)
+            seen = systems[kind].explain(waveform)
             axes.imshow(seen.picture[len(seen.picture) // 2], cmap="gray", vmin=0, vmax=1)
             axes.set(xticks=[], yticks=[])
             if row == 0:

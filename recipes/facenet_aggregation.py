@@ -20,59 +20,47 @@ from facenet_emodb import recipe
 from rich.progress import track
 
 from serkit.corpus import Corpus, Fold, load, protocol
-from serkit.evaluation import (
-    Prediction,
-    compare_predictions,
-    difference_columns,
-    write_results,
-)
+from serkit.evaluation import Prediction, compare_predictions, difference_columns, write_results
 from serkit.experiment import ExperimentError
 from serkit.experiment.folder import complete, fold_folder, gather, read_experiment, rows_of
 from serkit.experiment.labelled import write_labelled
 from serkit.experiment.study import from_command_line, place_of
 from serkit.experiment.task import EmotionTask, Row
 from serkit.experiment.waveforms import Waveforms
-from serkit.systems.facenet import Neighbours
+from serkit.systems.facenet import FaceNet, Neighbours
 from serkit.trainer import load as load_model
 
 RULES = ("mean", "product", "max", "majority", "knn")
 
 
-def answers(model: Path, fold: Fold, *, seed: int) -> dict[str, list[Prediction]]:
+def answers(
+    system: Any, fold: Fold, waveforms: Waveforms, *, seed: int
+) -> dict[str, list[Prediction]]:
     """What the network of a fold says of its test side, by every rule and by windows."""
-    system: Any = load_model(model)
-    waveforms = Waveforms(system.sample_rate)
-    learnt = fold.refit().train
-    waveforms.read([*learnt, *fold.test])
-    learnt, tested = waveforms.kept(learnt), waveforms.kept(fold.test)
-    emotions = system.config.emotions
-
-    def said(utterance: Any, probabilities: Any, window: str = "") -> Prediction:
-        return Prediction.of(
-            seed=seed,
-            fold=fold.name,
-            file=utterance.id + window,
-            speaker=utterance.speaker,
-            emotion=utterance.emotion() or "",
-            emotions=emotions,
-            probabilities=probabilities.tolist(),
-        )
-
+    task, emotions = EmotionTask(), system.config.emotions
+    learnt, tested = waveforms.kept(fold.refit().train), waveforms.kept(fold.test)
     found: dict[str, list[Prediction]] = {}
     system.neighbours = Neighbours(system.num_classes, system.centres.shape[1])
     for rule in RULES:
         system.config = replace(system.config, aggregate=rule)
         system.conclude(
             waveforms.of(learnt),
-            [emotions.index(utterance.emotion() or "") for utterance in learnt],
+            task.targets(learnt, emotions),
             development=None,
             speakers=[utterance.speaker for utterance in learnt],
             seed=seed,
         )
-        posterior = system.posterior(waveforms.of(tested))
-        found[rule] = [said(*pair) for pair in zip(tested, posterior, strict=True)]
+        found[rule] = task.answers(system, tested, waveforms, emotions, seed=seed, fold=fold.name)
     found["window"] = [
-        said(utterance, share, f"#{number}")
+        Prediction.of(
+            seed=seed,
+            fold=fold.name,
+            file=f"{utterance.id}#{number}",
+            speaker=utterance.speaker,
+            emotion=utterance.emotion() or "",
+            emotions=emotions,
+            probabilities=share.tolist(),
+        )
         for utterance, waveform in zip(tested, waveforms.of(tested), strict=True)
         for number, share in enumerate(system.window_posteriors(waveform)[2], 1)
     ]
@@ -90,10 +78,13 @@ def table(out: Path, corpus: Corpus) -> dict[str, tuple[list[Prediction], list[R
     if not seeds:
         raise ExperimentError(f"{out} has no seed with all its folds; facenet_emodb.py makes them")
     folds = {f.name: f for f in protocol(described["protocol"]["name"], corpus).folds}
+    waveforms = Waveforms(FaceNet.sample_rate)
+    waveforms.read(corpus.utterances)
     found: dict[str, list[Prediction]] = {}
     for record in track([r for r in finished.records if r.seed in seeds], "asking"):
-        model = fold_folder(out, record.seed, record.fold)
-        for rule, rows in answers(model, folds[record.fold], seed=record.seed).items():
+        system = load_model(fold_folder(out, record.seed, record.fold))
+        said = answers(system, folds[record.fold], waveforms, seed=record.seed)
+        for rule, rows in said.items():
             found.setdefault(rule, []).extend(rows)
     made: dict[str, tuple[list[Prediction], list[Row]]] = {}
     for rule, rows in found.items():

@@ -9,10 +9,10 @@ results/facenet.emodb-loso.default.csv  the full-width network, softmax; a GPU t
                                         minutes
 
 Both see spectrograms of mel bins and were trained before on RAVDESS (fold 1 of facenet_ravdess.py,
-of the same size, which must be run before). They go on learning on all
-speakers but the tested one (refit "full"), the full-width one for all of 30 epochs, the small one
-for 20, fixed beforehand by its time on a processor. The losses were chosen on the development
-speakers of facenet_emodb_tables.py.
+of the same size, which must be run before). They go on learning on all speakers but the tested one
+(refit "full"), the full-width one for all of 30 epochs, the small one for 20, fixed beforehand by
+its time on a processor. The losses were chosen on the development speakers of
+facenet_emodb_tables.py.
 """
 
 from dataclasses import replace
